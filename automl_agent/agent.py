@@ -1,0 +1,260 @@
+"""The agent: one run from a request to its result. The command line and the REPL sit on it."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_agent import builtin_plugin
+from automl_agent.cards.data_card import SplitRule
+from automl_agent.cards.metric import Task
+from automl_agent.controllers.budget import Budget
+from automl_agent.controllers.gate import Gate, OpenGate
+from automl_agent.controllers.loop import run_loop
+from automl_agent.controllers.planning_tools import check_request_names
+from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS, Request
+from automl_agent.controllers.session import Session
+from automl_agent.controllers.training_tools import deliver_model
+from automl_agent.errors import LimitError, SandboxError, SetupError, TrainingError, UserError
+from automl_agent.experts.plan import Resources
+from automl_agent.plugins import Plugins, discover_plugins, load_plugins
+from automl_agent.result import Result, build_result
+from automl_agent.runs.journal import Journal
+from automl_agent.runs.run_directory import (
+    create_run_directory,
+    find_run_directory,
+    home_folder,
+    journal_path,
+)
+from automl_agent.sandboxes.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+EventListener = Callable[[str, Mapping[str, Any]], None]
+# The rest is for this process and the machine's other work.
+_MEMORY_SHARE = 0.8
+
+
+class Agent:
+    """Runs requests: `Agent().run(data=frame, target="income")`.
+
+    home: the folder of the state; default AUTOML_AGENT_HOME or the user's data folder.
+    controller: "planner", or a provider and model as in "anthropic:MODEL".
+    gate: who is shown the plans before training; default nobody.
+    on_event: told of each event, its name and plain JSON values.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Path | None = None,
+        controller: str = "planner",
+        sandbox: str = "process",
+        gate: Gate | None = None,
+        on_event: EventListener | None = None,
+        plugins: Plugins | None = None,
+    ) -> None:
+        self.home = home or home_folder()
+        self.plugins = plugins or load_all_plugins()
+        self._controller = controller
+        self._sandbox = sandbox
+        self._gate = gate or OpenGate()
+        self._on_event = on_event
+
+    def run(
+        self,
+        data: "str | Path | DataFrame",
+        target: str,
+        *,
+        holdout: "str | Path | DataFrame | None" = None,
+        description: str = "",
+        task: Task | None = None,
+        metric: str | None = None,
+        experts: Sequence[str] = (),
+        split: SplitRule | None = None,
+        drop: Sequence[str] = (),
+        time_s: float = DEFAULT_TIME_S,
+        n_trials: int = DEFAULT_TRIALS,
+        seed: int = 0,
+        allow_generated: bool = False,
+    ) -> Result:
+        """Train a model that predicts a column of a table.
+
+        data, holdout: a path to a CSV or Parquet file, or a DataFrame; the held-out rows are a part
+        of `data` if no table of their own is given.
+        Raises: UserError, each kind as in `automl_agent.errors`; KeyboardInterrupt if interrupted
+        before there is a model to deliver.
+        """
+        request = Request(
+            table=_table_name(data),
+            target=target,
+            words=description,
+            holdout=None if holdout is None else _table_name(holdout),
+            task=task,
+            metric=metric,
+            experts=tuple(experts),
+            split=split,
+            drop=tuple(drop),
+            time_s=time_s,
+            n_trials=n_trials,
+            seed=seed,
+            allow_generated=allow_generated,
+        )
+        request.check()
+        budget = Budget(time_s, n_trials)
+        frame = self.read_table(data)
+        holdout_frame = None if holdout is None else self.read_table(holdout)
+        sandbox = self.find_sandbox()
+        directory = create_run_directory(self.home)
+        with Journal(journal_path(self.home)) as journal:
+            session = Session(
+                request=request,
+                frame=frame,
+                holdout_frame=holdout_frame,
+                plugins=self.plugins,
+                sandbox=sandbox,
+                resources=available_resources(),
+                journal=journal,
+                directory=directory,
+                budget=budget,
+                gate=self._gate,
+                emit=self._emit,
+            )
+            check_request_names(session)
+            return self._run_session(session)
+
+    def load(self, run_id: str) -> Result:
+        """The result of an earlier run: its id, the beginning of it, or "last".
+
+        Raises: UnknownNameError; SetupError if the run has no result.
+        """
+        directory = find_run_directory(self.home, run_id)
+        if not directory.result.is_file():
+            raise SetupError(f"The run {directory.run_id} has no result; it did not end.")
+        document = json.loads(directory.result.read_text(encoding="utf-8"))
+        return Result(directory, document, self.find_sandbox())
+
+    def read_table(self, data: "str | Path | DataFrame") -> "DataFrame":
+        """A table from a DataFrame, from a plugin that knows the source, or from a file.
+
+        Raises: InputError.
+        """
+        if not isinstance(data, str | Path):
+            return data.rename(columns=str).reset_index(drop=True)
+        source = str(data)
+        for frame in self.plugins.call_each("load_dataset", source=source):
+            loaded: DataFrame = frame
+            return loaded
+        return builtin_plugin.read_builtin_table(source)
+
+    def find_sandbox(self) -> Sandbox:
+        """The sandbox that was chosen.
+
+        Raises: UnknownNameError; SetupError if it cannot be used here.
+        """
+        sandbox: Sandbox = self.plugins.sandboxes[self._sandbox]
+        problem = sandbox.find_problem()
+        if problem:
+            raise SetupError(f"The sandbox {self._sandbox!r} cannot be used: {problem}")
+        return sandbox
+
+    def _run_session(self, session: Session) -> Result:
+        session.journal.begin_run(session.run_id, session.request.to_json())
+        self._emit("run_started", {"run_id": session.run_id, **session.request.to_json()})
+        status, document = "failed", None
+        try:
+            status = self._train(session)
+            document = build_result(session, status)
+            return Result(session.directory, document, session.sandbox)
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
+        finally:
+            session.close_batches()
+            session.journal.end_run(session.run_id, status, document)
+            self._emit("run_ended", {"run_id": session.run_id, "status": status})
+
+    def _train(self, session: Session) -> str:
+        """Let the controller work; deliver what there is however it ended; return the status."""
+        provider, _, model_name = self._controller.partition(":")
+        model = self.plugins.chat_models[provider].create(model_name or None)
+        status = "finished"
+        try:
+            reason = run_loop(model, session, on_text=self._emit_text)
+        except KeyboardInterrupt:
+            if not session.finished_trials:
+                raise
+            # What is finished is kept: the first Ctrl-C ends the search, not the run.
+            status, reason = "interrupted", "interrupted"
+            session.budget.time_s = 0.0
+        if session.delivery is None and session.finished_trials:
+            session.summary = session.summary or f"Ended early: {reason}."
+            _deliver_or_fail(session)
+        if session.delivery is None:
+            raise _explain_failure(session, reason)
+        return status
+
+    def _emit_text(self, text: str) -> None:
+        self._emit("controller_text", {"text": text})
+
+    def _emit(self, name: str, fields: Mapping[str, Any]) -> None:
+        if self._on_event:
+            self._on_event(name, fields)
+        for _ in self.plugins.call_each("on_event", name=name, fields=fields):
+            pass
+
+
+def load_all_plugins() -> Plugins:
+    """The built-in plugin and all that are installed."""
+    return load_plugins(discover_plugins(), builtin=builtin_plugin)
+
+
+def available_resources() -> Resources:
+    """The processors that this process may use and most of the memory that is free."""
+    n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Resources(cpus=n_cpus or 1, memory_mib=int(_free_memory_mib() * _MEMORY_SHARE))
+
+
+def _free_memory_mib() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        (available,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+        return int(available) / 1024
+    except (OSError, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
+
+
+def _deliver_or_fail(session: Session) -> None:
+    try:
+        deliver_model(session)
+    except SandboxError as exc:
+        raise TrainingError(f"No finished trial could be delivered: {exc}") from exc
+
+
+def _explain_failure(session: Session, reason: str) -> UserError:
+    if session.last_error is not None:
+        return session.last_error
+    failed = [trial for trial in session.trials if trial.message or trial.status != "ok"]
+    if failed and all(trial.status == "timeout" for trial in failed):
+        return LimitError(
+            f"The time of {session.request.time_s:g} s was over before a trial finished; "
+            "give more with --time."
+        )
+    if failed:
+        last_line = (failed[0].message.splitlines() or [failed[0].status])[-1]
+        return TrainingError(
+            f"All {len(session.trials)} trials failed, the first with: {last_line} "
+            f"Its output is in {failed[0].folder / 'output.txt'}."
+        )
+    if not session.trials and session.budget.time_left_s <= 0:
+        return LimitError(
+            f"The time of {session.request.time_s:g} s was over before the first trial; "
+            "give more with --time."
+        )
+    return TrainingError(session.summary or f"Nothing was trained: {reason}.")
+
+
+def _table_name(data: "str | Path | DataFrame") -> str:
+    return str(data) if isinstance(data, str | Path) else "DataFrame"

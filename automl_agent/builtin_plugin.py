@@ -1,0 +1,49 @@
+"""What the package itself registers, through the same hooks as any plugin."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl_agent.cards.metric import Metric
+from automl_agent.cards.tables import read_table
+from automl_agent.controllers.chat_model import ChatModelProvider
+from automl_agent.controllers.planner import Planner
+from automl_agent.controllers.planning_tools import PLANNING_TOOLS
+from automl_agent.controllers.tools import Tool
+from automl_agent.controllers.training_tools import TRAINING_TOOLS
+from automl_agent.hookspecs import hookimpl
+from automl_agent.sandboxes.process import ProcessSandbox
+from automl_agent.sandboxes.sandbox import Sandbox
+from automl_agent.training.scoring import BUILTIN_METRICS
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@hookimpl
+def register_metrics() -> Sequence[Metric]:
+    """Scores for classification and regression."""
+    return BUILTIN_METRICS
+
+
+@hookimpl
+def register_chat_models() -> Sequence[ChatModelProvider]:
+    """The planner."""
+    return (ChatModelProvider("planner", lambda _model: Planner()),)
+
+
+@hookimpl
+def register_sandboxes() -> Sequence[Sandbox]:
+    """The process sandbox."""
+    return (ProcessSandbox(),)
+
+
+@hookimpl
+def register_tools() -> Sequence[Tool]:
+    """The tools of the contract."""
+    return (*PLANNING_TOOLS, *TRAINING_TOOLS)
+
+
+def read_builtin_table(source: str) -> "DataFrame":
+    """The table in a CSV or Parquet file, asked for after every plugin's `load_dataset`."""
+    return read_table(Path(source).expanduser())

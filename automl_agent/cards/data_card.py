@@ -1,0 +1,163 @@
+"""The data card: what is known of a data set, and how it is known."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from automl_agent.cards.documents import check_document, read_document
+from automl_agent.cards.metric import Task
+from automl_agent.errors import CardError
+
+Role = Literal[
+    "numeric", "categorical", "boolean", "datetime", "text", "identifier", "constant"
+]
+Known = Literal["measured", "quoted", "inferred", "stated"]
+FEATURE_ROLES: tuple[Role, ...] = ("numeric", "categorical", "boolean", "datetime")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is not the target. missing_share: 0 to 1."""
+
+    name: str
+    role: Role
+    n_unique: int | None = None
+    missing_share: float | None = None
+    datetime_format: str | None = None
+
+    @property
+    def is_feature(self) -> bool:
+        """Whether tabular experts are given this column."""
+        return self.role in FEATURE_ROLES
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A label space of classes; `shares` are their parts of the labelled rows, in the same order."""
+
+    classes: tuple[str, ...]
+    shares: tuple[float, ...] | None = None
+    value_type: Literal["string", "integer", "boolean"] = "string"
+    kind: Literal["classes"] = "classes"
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """A label space of numbers; quantiles: minimum, 5, 25, 50, 75, 95 % and maximum."""
+
+    quantiles: tuple[float, ...] | None = None
+    kind: Literal["continuous"] = "continuous"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Something about the data that a person should know before training."""
+
+    kind: str
+    text: str
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How rows are divided into training and held-out rows."""
+
+    kind: Literal["random", "stratified", "group", "time"]
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """A data card; its headline fields are name, input type, label space and metric.
+
+    provenance: for each field that is present, how it is known.
+    Source: the data card of AutoML-GPT (arXiv 2305.02499, section 3.1).
+    """
+
+    name: str
+    description: str
+    input_type: str
+    task: Task
+    label_space: Classes | Continuous
+    metric: str
+    provenance: Mapping[str, Known]
+    target: str | None = None
+    n_rows: int | None = None
+    n_features: int | None = None
+    columns: tuple[Column, ...] | None = None
+    statistics: Mapping[str, float] | None = None
+    hints: tuple[Hint, ...] | None = None
+    split: SplitRule | None = field(default=None)
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns that experts are given, in the order of the table."""
+        return tuple(column for column in self.columns or () if column.is_feature)
+
+    @property
+    def n_classes(self) -> int | None:
+        """The number of classes, or None for a regression."""
+        return len(self.label_space.classes) if isinstance(self.label_space, Classes) else None
+
+    def with_stated(self, **fields: Any) -> "DataCard":
+        """A copy with fields that a person stated."""
+        stated: dict[str, Known] = dict.fromkeys(fields, "stated")
+        return replace(self, **fields, provenance={**self.provenance, **stated})
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as a JSON object that fits schemas/data_card.schema.json."""
+        return {key: value for key, value in _without_none(asdict(self)).items()}
+
+    @classmethod
+    def from_json(cls, document: object, *, source: str = "data card") -> "DataCard":
+        """The card in a JSON object.
+
+        Raises: CardError if it does not fit the schema or a field does not say how it is known.
+        """
+        check_document(document, "data_card", source=source)
+        assert isinstance(document, dict)
+        check_provenance(document, source=source)
+        return cls(**{key: _parse_field(key, value) for key, value in document.items()})
+
+
+def read_data_card(path: Path) -> DataCard:
+    """The data card in a file."""
+    return DataCard.from_json(read_document(path), source=str(path))
+
+
+def check_provenance(document: Mapping[str, Any], *, source: str) -> None:
+    """Nothing, if each field of the card says how it is known.
+
+    Raises: CardError that names the first field that does not.
+    """
+    fields = [key for key in document if key != "provenance"]
+    silent = [key for key in fields if key not in document["provenance"]]
+    if silent:
+        raise CardError(
+            f"{source}: at /provenance: the field {silent[0]!r} does not say how it is known; "
+            "allowed: measured, quoted, inferred, stated (numbers: measured, quoted)."
+        )
+
+
+def _parse_field(key: str, value: Any) -> Any:
+    match key:
+        case "columns":
+            return tuple(Column(**column) for column in value)
+        case "hints":
+            return tuple(Hint(**hint) for hint in value)
+        case "split":
+            return SplitRule(**value)
+        case "label_space":
+            space = Classes if value["kind"] == "classes" else Continuous
+            return space(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+        case _:
+            return value
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return value

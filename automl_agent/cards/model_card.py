@@ -1,0 +1,196 @@
+"""The model card: what an expert is, what it can be given, what may be varied."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from automl_agent.cards.data_card import DataCard
+from automl_agent.cards.documents import check_document, read_document
+from automl_agent.cards.metric import Task
+from automl_agent.errors import CardError
+
+Value = str | int | float | bool
+Settings = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A parameter counts only where another one has one of these values."""
+
+    parameter: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A hyperparameter that may be varied; low and high are included."""
+
+    name: str
+    type: Literal["int", "float", "choice"]
+    default: Value
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Value, ...] = ()
+    condition: Condition | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A distribution that the expert's scripts need, and the modules they import from it."""
+
+    package: str
+    version: str
+    imports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """How far a training usually gets.
+
+    gain: 10 %, 50 % and 90 % quantile of the share of the way from a constant prediction to a
+        perfect one.
+    """
+
+    gain: tuple[float, float, float]
+    n_steps: int
+    seconds_per_million_cells: float
+    memory_mib: float
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model card; its headline fields are name, structure, description and architecture.
+
+    Source: the model card of AutoML-GPT (arXiv 2305.02499, section 3.1).
+    """
+
+    name: str
+    structure: str
+    description: str
+    architecture: Mapping[str, Value]
+    tasks: tuple[Task, ...]
+    input_types: tuple[str, ...]
+    search_space: tuple[Parameter, ...]
+    requirements: tuple[Requirement, ...]
+    expectations: Mapping[str, Expectation]
+    starting_points: tuple[Settings, ...]
+    limits: Mapping[str, int]
+    document: Mapping[str, Any]
+
+    def unfit_reason(self, card: DataCard) -> str | None:
+        """Why this expert cannot take the data set, or None if it can."""
+        if card.task not in self.tasks:
+            return f"it does not do {card.task}"
+        if card.input_type not in self.input_types:
+            return f"it does not read {card.input_type} data"
+        counts = {
+            "max_rows": card.n_rows,
+            "max_columns": card.n_features,
+            "max_classes": card.n_classes,
+        }
+        for limit, count in counts.items():
+            if count is not None and count > self.limits.get(limit, count):
+                return f"its {limit} is {self.limits[limit]} and the data set has {count}"
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as the JSON object it was made from."""
+        return dict(self.document)
+
+    @classmethod
+    def from_json(cls, document: object, *, source: str = "model card") -> "ModelCard":
+        """The card in a JSON object.
+
+        Raises: CardError if it does not fit the schema or contradicts itself.
+        """
+        check_document(document, "model_card", source=source)
+        assert isinstance(document, dict)
+        card = cls(
+            name=document["name"],
+            structure=document["structure"],
+            description=document["description"],
+            architecture=document["architecture"],
+            tasks=tuple(document["tasks"]),
+            input_types=tuple(document["input_types"]),
+            search_space=tuple(_parse_parameter(p) for p in document["search_space"]),
+            requirements=tuple(
+                Requirement(r["package"], r["version"], tuple(r["imports"]))
+                for r in document["requirements"]
+            ),
+            expectations={
+                task: Expectation(**{**e, "gain": tuple(e["gain"])})
+                for task, e in document["expectations"].items()
+            },
+            starting_points=tuple(document.get("starting_points", ())),
+            limits=document.get("limits", {}),
+            document=document,
+        )
+        _check_consistency(card, source=source)
+        return card
+
+
+def read_model_card(path: Path) -> ModelCard:
+    """The model card in a file."""
+    return ModelCard.from_json(read_document(path), source=str(path))
+
+
+def _parse_parameter(document: Mapping[str, Any]) -> Parameter:
+    condition = document.get("condition")
+    return Parameter(
+        **{
+            **document,
+            "choices": tuple(document.get("choices", ())),
+            "condition": condition and Condition(condition["parameter"], tuple(condition["values"])),
+        }
+    )
+
+
+def _check_consistency(card: ModelCard, *, source: str) -> None:
+    names = [parameter.name for parameter in card.search_space]
+    for index, parameter in enumerate(card.search_space):
+        place = f"{source}: at /search_space/{index}"
+        if names.index(parameter.name) != index:
+            raise CardError(f"{place}: the parameter {parameter.name!r} is there twice.")
+        problem = value_problem(parameter, parameter.default)
+        if problem:
+            raise CardError(f"{place}/default: {problem}")
+        if parameter.condition and parameter.condition.parameter not in names[:index]:
+            raise CardError(
+                f"{place}/condition: {parameter.condition.parameter!r} is not a parameter above; "
+                f"allowed: {', '.join(names[:index]) or 'none'}."
+            )
+    for task in card.tasks:
+        if task not in card.expectations:
+            raise CardError(f"{source}: at /expectations: the task {task!r} is missing.")
+    _check_starting_points(card, source=source)
+
+
+def _check_starting_points(card: ModelCard, *, source: str) -> None:
+    parameters = {parameter.name: parameter for parameter in card.search_space}
+    for index, settings in enumerate(card.starting_points):
+        for name, value in settings.items():
+            place = f"{source}: at /starting_points/{index}/{name}"
+            if name not in parameters:
+                raise CardError(f"{place}: is not in the search space.")
+            problem = value_problem(parameters[name], value)
+            if problem:
+                raise CardError(f"{place}: {problem}")
+
+
+def value_problem(parameter: Parameter, value: object) -> str | None:
+    """Why a value is not allowed for a parameter, in a sentence; None if it is."""
+    if parameter.type == "choice":
+        # `True == 1` in Python, so the type must agree too.
+        if any(value == c and type(value) is type(c) for c in parameter.choices):
+            return None
+        return f"{value!r} is not allowed; allowed: {', '.join(map(repr, parameter.choices))}."
+    number = int if parameter.type == "int" else (int, float)
+    assert parameter.low is not None and parameter.high is not None
+    is_number = isinstance(value, number) and not isinstance(value, bool)
+    if is_number and parameter.low <= value <= parameter.high:  # type: ignore[operator]
+        return None
+    kind = "a whole number" if parameter.type == "int" else "a number"
+    return f"{value!r} is not allowed; allowed: {kind} from {parameter.low:g} to {parameter.high:g}."

@@ -1,0 +1,128 @@
+"""The built-in planner: a chat model without a language model.
+
+It reads the conversation as a language model would, and answers with the next tool calls: the same
+tools, the same loop. It keeps no state: the same messages lead to the same reply.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from automl_agent.controllers.chat_model import Message, Reply, ToolCall, ToolSpec
+
+# The first trial of each of them costs time that tuning the best one would use.
+MAX_EXPERTS = 3
+_TIME_FOR_ONE_EXPERT_S = 15.0
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A call and its result."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    result: Mapping[str, Any]
+    is_error: bool
+
+
+class Planner:
+    """Walks the stages in order: one plan for each of the best experts, then tuning the best."""
+
+    def reply(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec],
+        *,
+        on_text: Callable[[str], None],
+    ) -> Reply:
+        """The next tool calls."""
+        del tools
+        request = json.loads(next(m.text for m in messages if m.role == "user"))
+        text, calls = _decide(request, list(_read_steps(messages)))
+        on_text(text)
+        numbered = tuple(
+            ToolCall(f"call-{len(messages)}-{index}", name, arguments)
+            for index, (name, arguments) in enumerate(calls)
+        )
+        return Reply(text, numbered)
+
+
+_Calls = list[tuple[str, dict[str, Any]]]
+
+
+def _decide(request: Mapping[str, Any], steps: list[_Step]) -> tuple[str, _Calls]:
+    failed = next((s for s in steps if s.is_error and s.name not in ("train", "tune")), None)
+    if failed:
+        return "", [("finish", {"summary": f"Stopped: {failed.result['error']}"[:4000]})]
+    if not steps:
+        return "Measuring the data set.", [("profile_dataset", {})]
+    searched = _last(steps, "search_experts")
+    if searched is None:
+        return "Looking for experts that fit.", [("search_experts", {})]
+    plans = [s.result["plan_id"] for s in steps if s.name == "assign_expert"]
+    if not plans:
+        return _assign(request, searched.result)
+    if _last(steps, "predict_training_log") is None:
+        return "Writing scripts and predicting the training logs.", _prepare(plans)
+    trained = [s.arguments["plan_id"] for s in steps if s.name == "train"]
+    for plan_id in plans:
+        if plan_id not in trained:
+            return f"Training {plan_id} with its first settings.", [("train", {"plan_id": plan_id})]
+    return _improve(steps)
+
+
+def _assign(request: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, _Calls]:
+    if not found["experts"]:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in found["unfit"].items())
+        summary = f"No installed expert fits this data set. {reasons}"
+        return "", [("finish", {"summary": summary[:4000]})]
+    n_experts = min(MAX_EXPERTS, request["n_trials"])
+    if request["time_s"] < _TIME_FOR_ONE_EXPERT_S:
+        n_experts = 1
+    calls: _Calls = []
+    for expert in found["experts"][:n_experts]:
+        reason = f"Expected score {expert['expected_score']:.4g}, from its card."
+        calls.append(("assign_expert", {"expert": expert["expert"], "reason": reason}))
+    return "Assigning the experts with the best expected scores.", calls
+
+
+def _prepare(plans: list[str]) -> _Calls:
+    calls: _Calls = []
+    for plan_id in plans:
+        plan = {"plan_id": plan_id}
+        calls += [
+            ("write_script", {**plan, "script": "data_processing.py"}),
+            ("write_script", {**plan, "script": "model.py"}),
+            ("set_hyperparameters", {**plan, "settings": {}}),
+            ("predict_training_log", plan),
+        ]
+    return calls
+
+
+def _improve(steps: list[_Step]) -> tuple[str, _Calls]:
+    compared = _last(steps, "compare_trials")
+    if compared is None and any(not s.is_error for s in steps if s.name == "train"):
+        return "Comparing the experts.", [("compare_trials", {})]
+    if compared is None:
+        return "", [("finish", {"summary": "No trial finished."})]
+    best = compared.result["trials"][0]
+    n_left = compared.result["n_trials_left"]
+    if _last(steps, "tune") is None and n_left > 0 and best["valid_score"] is not None:
+        plan_id = best["plan_id"]
+        return f"Tuning {plan_id}.", [("tune", {"plan_id": plan_id, "n_trials": n_left})]
+    n_trials = sum(s.result.get("n_trials", 1) for s in steps if s.name in ("train", "tune"))
+    summary = f"Compared {n_trials} trials; {best['expert']} was the best expert."
+    return "Training the best again on all rows.", [("finish", {"summary": summary})]
+
+
+def _last(steps: list[_Step], name: str) -> _Step | None:
+    return next((step for step in reversed(steps) if step.name == name), None)
+
+
+def _read_steps(messages: Sequence[Message]) -> Iterator[_Step]:
+    calls = {call.call_id: call for message in messages for call in message.calls}
+    for message in messages:
+        if message.role == "tool" and message.call_id in calls:
+            call = calls[message.call_id]
+            yield _Step(call.name, call.arguments, json.loads(message.text), message.is_error)

@@ -1,0 +1,64 @@
+"""The request: what the person asks for, and the limits she sets."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from automl_agent.cards.data_card import SplitRule
+from automl_agent.cards.metric import Task
+from automl_agent.errors import InputError
+
+DEFAULT_TIME_S = 300.0
+DEFAULT_TRIALS = 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request for one model of one table.
+
+    table: a path, or a name for a DataFrame given from Python. holdout: likewise, or None to hold
+    out a part of the table. experts: the names to choose from, all if empty.
+    allow_generated: whether generated code may run in a sandbox that is no container.
+    """
+
+    table: str
+    target: str
+    words: str = ""
+    holdout: str | None = None
+    task: Task | None = None
+    metric: str | None = None
+    experts: tuple[str, ...] = ()
+    split: SplitRule | None = None
+    drop: tuple[str, ...] = ()
+    time_s: float = DEFAULT_TIME_S
+    n_trials: int = DEFAULT_TRIALS
+    seed: int = 0
+    allow_generated: bool = False
+
+    def check(self) -> None:
+        """Nothing, if the limits allow anything at all.
+
+        Raises: InputError.
+        """
+        if not self.time_s > 0:
+            raise InputError(f"--time {self.time_s:g}s leaves no time; give at least 5s.")
+        if self.n_trials < 1:
+            raise InputError(f"--trials {self.n_trials} leaves nothing to train; give at least 1.")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed} is negative; give 0 or more.")
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as a JSON object, as the controller is told it."""
+        return {
+            "table": self.table,
+            "target": self.target,
+            "words": self.words,
+            "holdout": self.holdout,
+            "task": self.task,
+            "metric": self.metric,
+            "experts": list(self.experts),
+            "split": self.split and {"kind": self.split.kind, "column": self.split.column},
+            "drop": list(self.drop),
+            "time_s": self.time_s,
+            "n_trials": self.n_trials,
+            "seed": self.seed,
+        }

@@ -1,0 +1,244 @@
+"""The session: the state of one run, which the tools work on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from automl_agent.cards.data_card import DataCard
+from automl_agent.cards.metric import Metric
+from automl_agent.cards.model_card import Settings
+from automl_agent.cards.paragraph import render_paragraph
+from automl_agent.controllers.budget import Budget
+from automl_agent.controllers.gate import Gate
+from automl_agent.controllers.request import Request
+from automl_agent.errors import DeclinedError, SandboxError, ToolError, UserError, suggest
+from automl_agent.experts.plan import Plan, Resources
+from automl_agent.experts.search_space import complete_settings
+from automl_agent.plugins import Plugins
+from automl_agent.runs.journal import Journal
+from automl_agent.runs.run_directory import RunDirectory
+from automl_agent.sandboxes.sandbox import Sandbox
+from automl_agent.training.batch import Batch, link_data
+from automl_agent.training.dataset import Dataset
+from automl_agent.training.delivery import Delivery, estimate_delivery_s
+from automl_agent.training.scoring import find_metric
+from automl_agent.training.training_log import LogRecord
+from automl_agent.training.trial import Trial, run_trial
+from automl_agent.training.tuning import Tuner
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# A first trial must leave time for a second one and for the delivery.
+_FIRST_TRIAL_SHARE = 0.4
+# Ending the sandboxes, scoring and saving.
+CLOSING_S = 1.5
+
+
+@dataclass
+class Session:
+    """The state of one run. Tools change it; the loop, the agent and the tools read it.
+
+    emit: told of each event, its name and plain JSON values.
+    """
+
+    request: Request
+    frame: "DataFrame"
+    holdout_frame: "DataFrame | None"
+    plugins: Plugins
+    sandbox: Sandbox
+    resources: Resources
+    journal: Journal
+    directory: RunDirectory
+    budget: Budget
+    gate: Gate
+    emit: Callable[[str, Mapping[str, Any]], None]
+    card: DataCard | None = None
+    dataset: Dataset | None = None
+    plans: dict[str, Plan] = field(default_factory=dict)
+    is_approved: bool = False
+    batches: dict[str, Batch] = field(default_factory=dict)
+    step_ids: dict[str, str] = field(default_factory=dict)
+    n_steps: int = 0
+    tuners: dict[str, Tuner] = field(default_factory=dict)
+    trials: list[Trial] = field(default_factory=list)
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    delivery: Delivery | None = None
+    summary: str = ""
+    is_finished: bool = False
+    last_error: UserError | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.directory.run_id
+
+    @property
+    def known_card(self) -> DataCard:
+        """The data card.
+
+        Raises: ToolError if the data set is not profiled yet.
+        """
+        if self.card is None:
+            raise ToolError("There is no data card yet; call profile_dataset first.")
+        return self.card
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides."""
+        card = self.known_card
+        return find_metric(self.plugins.metrics, card.metric, card.task)
+
+    @property
+    def finished_trials(self) -> list[Trial]:
+        """The trials that have a score."""
+        return [trial for trial in self.trials if trial.score is not None]
+
+    def find_plan(self, plan_id: str) -> Plan:
+        """The plan of that id.
+
+        Raises: ToolError that lists the plans.
+        """
+        if plan_id not in self.plans:
+            raise ToolError(f"There is no plan {plan_id!r}.{suggest(plan_id, self.plans)}")
+        return self.plans[plan_id]
+
+    def change_plan(self, plan_id: str, **changes: Any) -> Plan:
+        """Replace a part of a plan that was not approved yet."""
+        if self.is_approved:
+            raise ToolError("The plans are approved and cannot be changed; call train or tune.")
+        self.plans[plan_id] = replace(self.find_plan(plan_id), **changes)
+        return self.plans[plan_id]
+
+    def pass_gate(self) -> None:
+        """Ask the person about all plans, once.
+
+        Raises: ToolError if a plan is not complete; DeclinedError if she says no.
+        """
+        if self.is_approved:
+            return
+        for plan in self.plans.values():
+            if plan.predicted_log is None:
+                raise ToolError(
+                    f"Plan {plan.plan_id} is not complete; call write_script, set_hyperparameters "
+                    "and predict_training_log for it."
+                )
+        answer = self.gate.approve(list(self.plans.values()))
+        if not answer.approved:
+            raise DeclinedError(f"The plan was declined{answer.reason}; nothing was trained.")
+        for plan_id, settings in answer.settings.items():
+            plan = self.plans[plan_id]
+            complete = complete_settings(plan.model_card, settings)
+            self.plans[plan_id] = replace(plan, settings=complete)
+        self.is_approved = True
+        for plan in self.plans.values():
+            self._record_plan(plan)
+
+    def run_trial(self, plan: Plan, settings: Settings) -> Trial:
+        """Run one trial, recorded before it starts and after it ends."""
+        trial_id = f"{plan.plan_id}-{sum(t.plan_id == plan.plan_id for t in self.trials) + 1}"
+        time_limit_s = self.trial_time_s()
+        self.budget.reserve_trial()
+        intent = {"plan_id": plan.plan_id, "settings": dict(settings), "time_limit_s": time_limit_s}
+        self.journal.begin("trials", self.run_id, trial_id, intent)
+        self.emit("trial_started", {"trial_id": trial_id, **intent})
+        try:
+            trial = run_trial(
+                self.open_batch(plan),
+                plan,
+                self.prepared_dataset(),
+                self.metric,
+                trial_id=trial_id,
+                settings=settings,
+                seed=self.request.seed,
+                time_limit_s=time_limit_s,
+                on_record=lambda record: self._emit_record(trial_id, record),
+            )
+        except BaseException as exc:
+            outcome = {"reason": str(exc) or type(exc).__name__}
+            self.journal.end("trials", self.run_id, trial_id, "abandoned", outcome)
+            if isinstance(exc, SandboxError):
+                self.drop_batch(plan.plan_id, str(exc))
+            raise
+        status = "done" if trial.score is not None else "failed"
+        self.journal.end("trials", self.run_id, trial_id, status, trial.to_json())
+        self.trials.append(trial)
+        self.find_tuner(plan).learn(settings, trial.score)
+        self.emit("trial_ended", trial.to_json())
+        return trial
+
+    def trial_time_s(self) -> float:
+        """The seconds that the next trial may take.
+
+        Raises: ToolError if the time that is left is needed for the delivery.
+        """
+        left_s = self.budget.time_left_s - CLOSING_S
+        if not self.finished_trials:
+            # However short the time is, one trial is tried.
+            return max(1.0, left_s * _FIRST_TRIAL_SHARE)
+        spare_s = left_s - estimate_delivery_s(self.metric, self.trials)
+        typical_s = sum(t.seconds for t in self.finished_trials) / len(self.finished_trials)
+        if spare_s < typical_s:
+            raise ToolError("The rest of the time is needed to deliver the model; call finish.")
+        return spare_s
+
+    def find_tuner(self, plan: Plan) -> Tuner:
+        """The tuner of a plan, which has learnt from the plan's trials."""
+        if plan.plan_id not in self.tuners:
+            seed = self.request.seed
+            self.tuners[plan.plan_id] = Tuner(plan.model_card, self.metric, seed=seed)
+        return self.tuners[plan.plan_id]
+
+    def open_batch(self, plan: Plan) -> Batch:
+        """The plan's sandbox, started when it is first needed.
+
+        Raises: SandboxError if it cannot be started.
+        """
+        if plan.plan_id not in self.batches:
+            step_id = f"{plan.plan_id}-{self.n_steps + 1}"
+            self.n_steps += 1
+            folder = self.directory.step(step_id)
+            link_data(self.prepared_dataset().folder, folder / "in" / "data")
+            intent = {"sandbox": self.sandbox.name, "generated": sorted(plan.generated)}
+            self.journal.begin("steps", self.run_id, step_id, intent)
+            batch = Batch(plan, self.sandbox, folder, wall_limit_s=self.budget.time_s)
+            self.batches[plan.plan_id] = batch
+            self.step_ids[plan.plan_id] = step_id
+        return self.batches[plan.plan_id]
+
+    def drop_batch(self, plan_id: str, reason: str) -> None:
+        """End a plan's sandbox, if it has one; the next trial starts another."""
+        batch = self.batches.pop(plan_id, None)
+        if batch is not None:
+            batch.close()
+            step_id = self.step_ids.pop(plan_id)
+            self.journal.end("steps", self.run_id, step_id, "failed", {"reason": reason})
+
+    def close_batches(self) -> None:
+        """End all sandboxes; their results can be collected after it."""
+        for plan_id, step_id in self.step_ids.items():
+            self.batches[plan_id].close()
+            self.journal.end("steps", self.run_id, step_id, "done", {})
+        self.step_ids.clear()
+
+    def prepared_dataset(self) -> Dataset:
+        """The divided data set.
+
+        Raises: ToolError if the data set is not profiled yet.
+        """
+        if self.dataset is None:
+            raise ToolError("The data set is not prepared yet; call profile_dataset first.")
+        return self.dataset
+
+    def _record_plan(self, plan: Plan) -> None:
+        paragraph = render_paragraph(plan.to_paragraph())
+        self.directory.paragraph(plan.plan_id).write_text(paragraph, encoding="utf-8")
+        document = plan.to_json()
+        self.journal.begin("plans", self.run_id, plan.plan_id, document)
+        self.journal.begin("predictions", self.run_id, plan.plan_id, document["predicted_log"])
+        self.emit("plan_approved", document)
+
+    def _emit_record(self, trial_id: str, record: LogRecord) -> None:
+        fields = {"trial_id": trial_id, "step": record.step, "metrics": dict(record.metrics)}
+        self.emit("trial_step", {**fields, "split": record.split})
+

@@ -1,0 +1,147 @@
+"""The result of a run: its numbers, its plan, its log, and predictions for new rows."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_agent.cards.data_card import Classes
+from automl_agent.controllers.session import Session
+from automl_agent.errors import InputError
+from automl_agent.experts.plan import Resources
+from automl_agent.runs.run_directory import RunDirectory
+from automl_agent.sandboxes.sandbox import Sandbox
+from automl_agent.training.prediction import Prediction, predict_table
+from automl_agent.training.training_log import read_log
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+
+class Result:
+    """What a run delivered."""
+
+    def __init__(
+        self, directory: RunDirectory, document: Mapping[str, Any], sandbox: Sandbox
+    ) -> None:
+        self.directory = directory
+        self._document = dict(document)
+        self._sandbox = sandbox
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, for `Agent.load` and `automl-agent predict`."""
+        return str(self._document["run_id"])
+
+    @property
+    def score(self) -> float | None:
+        """The delivered model's score on held-out labels."""
+        score: float | None = self._document["score"]
+        return score
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The plan of the model with the largest part in what was delivered."""
+        return dict(self._document["plan"])
+
+    @property
+    def leaderboard(self) -> "DataFrame":
+        """One row for each model, the delivered one first."""
+        import pandas as pd
+
+        rows = [
+            {
+                "name": row["name"],
+                "expert": row["expert"],
+                "valid_score": row["valid_score"],
+                **{f"holdout_{metric}": value for metric, value in (row["scores"] or {}).items()},
+                "seconds": row["seconds"],
+            }
+            for row in self._document["leaderboard"]
+        ]
+        return pd.DataFrame(rows)
+
+    @property
+    def training_log(self) -> "DataFrame":
+        """The log of the model with the largest part: step, split, time_s and the metrics."""
+        import pandas as pd
+
+        records = read_log(Path(self._document["paths"]["training_log"]))
+        rows = [{"step": r.step, "split": r.split, "time_s": r.time_s, **r.metrics} for r in records]
+        return pd.DataFrame(rows)
+
+    def predict(self, data: "DataFrame") -> "NDArray":
+        """The label of each row, as the training data wrote labels, or its value."""
+        return self.predict_rows(data).labels()
+
+    def predict_proba(self, data: "DataFrame") -> "DataFrame":
+        """The probability of each class for each row, one column a class.
+
+        Raises: InputError if the model is a regression.
+        """
+        import pandas as pd
+
+        prediction = self.predict_rows(data)
+        space = prediction.card.label_space
+        if not isinstance(space, Classes):
+            raise InputError("A regression has no probabilities; use predict.")
+        return pd.DataFrame(prediction.values, columns=list(space.classes), index=data.index)
+
+    def predict_rows(self, data: "DataFrame") -> Prediction:
+        """Predictions with notes on how columns that do not fit were treated.
+
+        Raises: InputError if a column is missing.
+        """
+        frame = data.rename(columns=str).reset_index(drop=True)
+        resources = Resources(**{**self.plan["resources"], "gpus": ()})
+        return predict_table(self.directory, frame, self._sandbox, resources)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as a JSON object that fits schemas/run_result.schema.json."""
+        return dict(self._document)
+
+
+def build_result(session: Session, status: str) -> dict[str, Any]:
+    """The result of a session that has delivered, also written to the run's folder."""
+    delivery, card = session.delivery, session.known_card
+    assert delivery is not None
+    chosen = delivery.leaderboard[0]
+    heaviest = max(delivery.weights, key=lambda trial_id: delivery.weights[trial_id])
+    trial = delivery.refits[heaviest].trial
+    scores = dict(chosen.scores or {})
+    document = {
+        "run_id": session.run_id,
+        "status": status,
+        "task": card.task,
+        "target": card.target,
+        "metric": card.metric,
+        "score": scores.get(card.metric),
+        "scores": scores,
+        "model": dict(delivery.weights),
+        "leaderboard": [row.to_json() for row in delivery.leaderboard],
+        "plan": session.plans[trial.plan_id].to_json(),
+        "plans": [plan.to_json() for plan in session.plans.values()],
+        "predictions": session.predictions,
+        "n_trials": len(session.trials),
+        "seconds": round(session.budget.elapsed_s, 3),
+        "split": delivery.split_fingerprint,
+        "summary": session.summary,
+        "hints": [_hint_text(hint.column, hint.text) for hint in card.hints or ()],
+        "paths": {
+            "run": str(session.directory.root),
+            "model": str(session.directory.model),
+            "data_card": str(session.directory.data_card),
+            "paragraph": str(session.directory.paragraph(trial.plan_id)),
+            "scripts": str(session.directory.model / f"{heaviest}-scripts"),
+            "training_log": str(trial.folder / "training_log.jsonl"),
+            "result": str(session.directory.result),
+        },
+    }
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    session.directory.result.write_text(text, encoding="utf-8")
+    return document
+
+
+def _hint_text(column: str | None, text: str) -> str:
+    return f"{column}: {text}" if column else text

@@ -1,0 +1,106 @@
+"""Where a run's files lie."""
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl_agent.errors import SetupError, UnknownNameError
+
+HOME_VARIABLE = "AUTOML_AGENT_HOME"
+
+
+def home_folder() -> Path:
+    """The folder of the state: AUTOML_AGENT_HOME, else the user's data folder of this platform."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("automl-agent"))
+
+
+def journal_path(home: Path) -> Path:
+    """Where the journal lies."""
+    return home / "journal.sqlite"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The folder of one run.
+
+    holdout/ is never part of a sandbox; steps/<plan>/ holds in/, code/ and out/ of a sandbox;
+    model/ holds what `predict` needs, and nothing else does.
+    """
+
+    root: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, also the folder's name."""
+        return self.root.name
+
+    @property
+    def data_card(self) -> Path:
+        """The data card as JSON."""
+        return self.root / "data_card.json"
+
+    @property
+    def data(self) -> Path:
+        """The tables that sandboxes are given, without held-out labels."""
+        return self.root / "data"
+
+    @property
+    def holdout(self) -> Path:
+        """The held-out labels."""
+        return self.root / "holdout"
+
+    @property
+    def model(self) -> Path:
+        """The delivered model."""
+        return self.root / "model"
+
+    @property
+    def result(self) -> Path:
+        """The result as JSON."""
+        return self.root / "result.json"
+
+    def step(self, plan_id: str) -> Path:
+        """The folder of a plan's sandbox step."""
+        return self.root / "steps" / plan_id
+
+    def paragraph(self, plan_id: str) -> Path:
+        """A plan's prompt paragraph."""
+        return self.root / f"paragraph-{plan_id}.txt"
+
+
+def create_run_directory(home: Path) -> RunDirectory:
+    """A fresh folder for a run, readable by its owner only.
+
+    Raises: SetupError if the state's folder cannot be written.
+    """
+    run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    directory = RunDirectory(home / "runs" / run_id)
+    try:
+        for folder in (directory.root, directory.data, directory.holdout):
+            folder.mkdir(parents=True, mode=0o700)
+    except OSError as exc:
+        raise SetupError(
+            f"{home} cannot be written ({exc.strerror}); check its permissions, or set "
+            f"{HOME_VARIABLE} to a folder of yours."
+        ) from exc
+    return directory
+
+
+def find_run_directory(home: Path, name: str) -> RunDirectory:
+    """The folder of a run: its id, the beginning of it, or "last".
+
+    Raises: UnknownNameError.
+    """
+    folder = home / "runs"
+    known = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    matching = known[-1:] if name == "last" else [n for n in known if n.startswith(name)]
+    if len(matching) != 1:
+        raise UnknownNameError("run", name, known)
+    return RunDirectory(folder / matching[0])

@@ -1,0 +1,67 @@
+"""Copying results out of a folder that untrusted code wrote, following no link."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from automl_agent.errors import SandboxError
+
+ALLOWED_SUFFIXES = frozenset({".json", ".npy", ".safetensors", ".skops", ".txt", ".ubj"})
+MAX_FILES = 1_000
+MAX_DEPTH = 4
+MAX_TOTAL_BYTES = 8 * 2**30
+
+
+def collect_folder(source: Path, destination: Path) -> None:
+    """Copy the regular files below `source`; `destination` appears whole or not at all.
+
+    Raises: SandboxError for a link, a device, a forbidden suffix, too many, too deep or too large.
+    """
+    staging = destination.with_name(destination.name + ".partial")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+        descriptor = os.open(source, flags)
+        try:
+            _copy_folder(descriptor, staging, depth=0, totals={"files": 0, "bytes": 0})
+        finally:
+            os.close(descriptor)
+        staging.rename(destination)
+    except OSError as exc:
+        raise SandboxError(f"The results cannot be collected: {exc}.") from exc
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _copy_folder(folder: int, destination: Path, *, depth: int, totals: dict[str, int]) -> None:
+    if depth > MAX_DEPTH:
+        raise SandboxError(f"The results lie more than {MAX_DEPTH} folders deep.")
+    destination.mkdir()
+    for name in os.listdir(folder):
+        entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        try:
+            if stat.S_ISDIR(os.fstat(entry).st_mode):
+                _copy_folder(entry, destination / name, depth=depth + 1, totals=totals)
+            else:
+                _copy_file(entry, destination / name, totals)
+        finally:
+            os.close(entry)
+
+
+def _copy_file(entry: int, destination: Path, totals: dict[str, int]) -> None:
+    status = os.fstat(entry)
+    name = destination.name
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        raise SandboxError(f"The result {name!r} is not a regular file of its own.")
+    if destination.suffix not in ALLOWED_SUFFIXES:
+        allowed = ", ".join(sorted(ALLOWED_SUFFIXES))
+        raise SandboxError(f"The result {name!r} is of a kind that is refused; allowed: {allowed}.")
+    totals["files"] += 1
+    totals["bytes"] += status.st_size
+    if totals["files"] > MAX_FILES or totals["bytes"] > MAX_TOTAL_BYTES:
+        raise SandboxError(f"The results are more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes.")
+    with os.fdopen(os.dup(entry), "rb") as source, destination.open("xb") as target:
+        shutil.copyfileobj(source, target)
+        target.flush()
+        os.fsync(target.fileno())

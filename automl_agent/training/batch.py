@@ -1,0 +1,151 @@
+"""A batch: the jobs of one plan in one sandbox step, one after the other."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl_agent.errors import SandboxError
+from automl_agent.experts.plan import Plan
+from automl_agent.sandboxes.sandbox import Handle, Sandbox, StepSpec
+from automl_agent.training.job import Job
+from automl_agent.training.training_log import LogRecord, LogTail, read_tail, read_untrusted
+
+POLL_S = 0.01
+# The runner kills a job ten seconds after its limit; one that outlasts this has no runner.
+LOST_AFTER_S = 20.0
+_MAX_RESULT_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job ended.
+
+    folder: what the script wrote. message: for a failure, the end of what it printed.
+    start_delay_s: from the writing of the job to the start of its process.
+    """
+
+    job_id: str
+    status: str
+    seconds: float
+    max_rss_mib: float
+    start_delay_s: float
+    folder: Path
+    message: str = ""
+
+
+class Batch:
+    """A sandbox step that takes jobs until it is closed."""
+
+    def __init__(self, plan: Plan, sandbox: Sandbox, folder: Path, *, wall_limit_s: float) -> None:
+        """Start the step; the sandbox's warm-up goes on while the caller does other things.
+
+        folder: holds in/data; code/, out/ and in/jobs are made here.
+        """
+        for name in ("code", "out", "in/jobs"):
+            (folder / name).mkdir(parents=True, mode=0o700)
+        for name, text in plan.scripts.items():
+            (folder / "code" / name).write_text(text, encoding="utf-8")
+        self._folder = folder
+        self._n_jobs = 0
+        self._handle: Handle = sandbox.start(
+            StepSpec(
+                step_id=plan.plan_id,
+                folder=folder,
+                warm_imports=tuple(m for r in plan.model_card.requirements for m in r.imports),
+                resources=plan.resources,
+                wall_limit_s=wall_limit_s,
+                is_generated=bool(plan.generated),
+            )
+        )
+
+    def run(self, job: Job, on_record: Callable[[LogRecord], None] | None = None) -> JobEnd:
+        """Run a job to its end; a KeyboardInterrupt kills it first.
+
+        on_record: called with each record of its training log as it comes.
+        Raises: SandboxError if the step itself ends.
+        """
+        self._n_jobs += 1
+        job_id = f"{self._n_jobs:04}"
+        path = self._folder / "in" / "jobs" / f"{job_id}.json"
+        write_whole(path, json.dumps(job.to_json(job_id)))
+        tail = LogTail(self.job_folder(job_id) / "training_log.jsonl")
+        deadline = time.monotonic() + job.time_limit_s + LOST_AFTER_S
+        try:
+            while (end := self._read_end(job_id)) is None:
+                self._check_alive(deadline)
+                _pass_on(tail, on_record)
+                time.sleep(POLL_S)
+        except BaseException:
+            path.with_suffix(".cancel").touch()
+            raise
+        _pass_on(tail, on_record)
+        return end
+
+    def close(self) -> None:
+        """End the step; harmless if it has ended."""
+        (self._folder / "in" / "jobs" / "end").touch()
+        self._handle.stop()
+
+    def collect(self, job_id: str, destination: Path) -> None:
+        """Copy the model that a job saved; after `close` only."""
+        self._handle.collect(job_id, destination)
+
+    def job_folder(self, job_id: str) -> Path:
+        """What a job writes."""
+        return self._folder / "out" / job_id
+
+    def _check_alive(self, deadline: float) -> None:
+        status = self._handle.poll()
+        if status is not None:
+            tail = self._handle.output_tail().strip()
+            raise SandboxError(f"The sandbox ended with {status!r}: {tail or 'no output'}")
+        if time.monotonic() > deadline:
+            raise SandboxError("The sandbox does not answer; the step is lost.")
+
+    def _read_end(self, job_id: str) -> JobEnd | None:
+        folder = self.job_folder(job_id)
+        try:
+            content = read_untrusted(folder / "result.json", max_bytes=_MAX_RESULT_BYTES)
+        except FileNotFoundError:
+            return None
+        try:
+            result = json.loads(content)
+            status = str(result["status"])
+            return JobEnd(
+                job_id=job_id,
+                status=status,
+                seconds=float(result["seconds"]),
+                max_rss_mib=float(result["max_rss_mib"]),
+                start_delay_s=float(result["start_delay_s"]),
+                folder=folder,
+                message="" if status == "ok" else read_tail(folder / "output.txt"),
+            )
+        except (ValueError, KeyError, TypeError) as exc:
+            raise SandboxError(f"The result of job {job_id} cannot be read ({exc!r}).") from exc
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A file that appears with all its text or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.rename(path)
+
+
+def link_data(source: Path, destination: Path) -> None:
+    """The files of a folder in another one: hard links where the file system has them."""
+    destination.mkdir(parents=True, mode=0o700)
+    for file in source.iterdir():
+        try:
+            os.link(file, destination / file.name)
+        except OSError:
+            shutil.copy2(file, destination / file.name)
+
+
+def _pass_on(tail: LogTail, on_record: Callable[[LogRecord], None] | None) -> None:
+    if on_record:
+        for record in tail.read_new():
+            on_record(record)

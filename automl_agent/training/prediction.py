@@ -1,0 +1,153 @@
+"""Predicting new rows with a delivered model, in the sandbox."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_agent.cards.data_card import Classes, Column, DataCard, read_data_card
+from automl_agent.cards.model_card import ModelCard
+from automl_agent.cards.tables import check_has_columns, type_features
+from automl_agent.errors import InputError, SandboxError, TrainingError
+from automl_agent.experts.plan import Plan, Resources
+from automl_agent.experts.scripts import SCRIPT_NAMES
+from automl_agent.runs.run_directory import RunDirectory
+from automl_agent.sandboxes.sandbox import Sandbox
+from automl_agent.training.batch import Batch
+from automl_agent.training.blend import blend_predictions
+from automl_agent.training.dataset import column_ids, write_table
+from automl_agent.training.job import NEW_DATA, Job
+from automl_agent.training.training_log import read_predictions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+_TIME_LIMIT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictions for new rows, in their order.
+
+    values: probabilities, shape (n, n_classes), or values, shape (n,).
+    notes: how columns that do not fit were treated, in sentences.
+    """
+
+    card: DataCard
+    values: "NDArray"
+    notes: tuple[str, ...]
+
+    def labels(self) -> "NDArray":
+        """The most probable class of each row, as the training data wrote it; or the values."""
+        import numpy as np
+
+        space = self.card.label_space
+        if not isinstance(space, Classes):
+            return self.values
+        names: Any = space.classes
+        if space.value_type == "integer":
+            names = [int(name) for name in names]
+        elif space.value_type == "boolean":
+            names = [name == "True" for name in names]
+        return np.array(names)[self.values.argmax(axis=1)]
+
+
+def predict_table(
+    directory: RunDirectory, frame: "DataFrame", sandbox: Sandbox, resources: Resources
+) -> Prediction:
+    """Predict the rows of a table.
+
+    Columns are found by name: their order does not matter and others are ignored. A category that
+    training did not see counts as missing, as does a cell that is not of the column's kind.
+    Raises: InputError if the run has no model or the table lacks a column.
+    """
+    manifest_path = directory.model / "manifest.json"
+    if not manifest_path.is_file():
+        raise InputError(f"The run {directory.run_id} delivered no model; look at runs show.")
+    card = read_data_card(directory.data_card)
+    names = [column.name for column in card.features]
+    check_has_columns(frame, names, source="The table")
+    typed = type_features(frame, card.features)
+    notes = tuple(_describe_misfits(frame, typed, card))
+    members = json.loads(manifest_path.read_text(encoding="utf-8"))["members"]
+    predictions, weights = {}, {}
+    for member in members:
+        name = member["trial_id"]
+        predictions[name] = _predict_member(
+            member, directory.model, typed, card, sandbox, resources
+        )
+        weights[name] = member["weight"]
+    return Prediction(card, blend_predictions(weights, predictions), notes)
+
+
+def _predict_member(
+    member: dict[str, Any],
+    model: Path,
+    typed: "DataFrame",
+    card: DataCard,
+    sandbox: Sandbox,
+    resources: Resources,
+) -> "NDArray":
+    name = member["trial_id"]
+    scripts = {s: (model / f"{name}-scripts" / s).read_text("utf-8") for s in SCRIPT_NAMES}
+    plan = Plan(
+        plan_id=name,
+        data_card=card,
+        model_card=ModelCard.from_json(member["model_card"]),
+        resources=resources,
+        settings=member["settings"],
+        scripts=scripts,
+        generated=frozenset(member["generated"]),
+    )
+    with tempfile.TemporaryDirectory(prefix="automl-agent-") as temporary:
+        folder = Path(temporary)
+        (folder / "in" / "data").mkdir(parents=True)
+        write_table(column_ids(typed), folder / "in" / "data" / "new_features.parquet")
+        shutil.copytree(model / name, folder / "in" / "model")
+        return _run_predict_job(plan, folder, sandbox, len(typed))
+
+
+def _run_predict_job(plan: Plan, folder: Path, sandbox: Sandbox, n_rows: int) -> "NDArray":
+    job = Job(
+        script="predict.py",
+        card=plan.data_card,
+        settings=plan.settings,
+        resources=plan.resources,
+        seed=0,
+        time_limit_s=_TIME_LIMIT_S,
+        data=NEW_DATA,
+        model="model",
+    )
+    batch = Batch(plan, sandbox, folder, wall_limit_s=_TIME_LIMIT_S)
+    try:
+        end = batch.run(job)
+        if end.status != "ok":
+            raise TrainingError(f"Predicting with {plan.plan_id} ended with {end.status}. {end.message}")
+        return read_predictions(
+            end.folder / "predictions.npy", n_rows=n_rows, n_classes=plan.data_card.n_classes
+        )
+    except SandboxError as exc:
+        raise TrainingError(f"Predicting with {plan.plan_id} failed: {exc}") from exc
+    finally:
+        batch.close()
+
+
+def _describe_misfits(frame: "DataFrame", typed: "DataFrame", card: DataCard) -> list[str]:
+    notes = []
+    for position, column in enumerate(card.features):
+        before = frame[column.name].notna().to_numpy()
+        n_lost = int((before & typed.iloc[:, position].isna().to_numpy()).sum())
+        if n_lost:
+            notes.append(_describe_loss(column, n_lost))
+    known = {column.name for column in card.columns or ()} | {card.target}
+    extra = [str(name) for name in frame.columns if str(name) not in known]
+    if extra:
+        notes.append(f"Ignored {len(extra)} columns that training did not have: {extra[:5]}.")
+    return notes
+
+
+def _describe_loss(column: Column, n_lost: int) -> str:
+    return f"Column {column.name!r}: {n_lost} cells are not {column.role} and count as missing."

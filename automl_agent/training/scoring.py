@@ -1,0 +1,144 @@
+"""The built-in metrics, and the score of predictions that came out of a sandbox."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from automl_agent.cards.data_card import Classes, DataCard
+from automl_agent.cards.metric import CLASSIFICATION, Metric
+from automl_agent.errors import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Quantiles of a regression's target that the card carries, as steps of a distribution function.
+_QUANTILE_LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_N_IMAGINED_ROWS = 10_000
+
+
+def _log_loss(labels: "NDArray", probabilities: "NDArray") -> float:
+    from sklearn.metrics import log_loss
+
+    return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))
+
+
+def _brier(labels: "NDArray", probabilities: "NDArray") -> float:
+    import numpy as np
+
+    truth = np.eye(probabilities.shape[1])[labels]  # (n, n_classes)
+    return float(np.mean(np.sum((probabilities - truth) ** 2, axis=1)) / 2)
+
+
+def _roc_auc(labels: "NDArray", probabilities: "NDArray") -> float:
+    from sklearn.metrics import roc_auc_score
+
+    if probabilities.shape[1] == 2:
+        return float(roc_auc_score(labels, probabilities[:, 1]))
+    classes = range(probabilities.shape[1])
+    return float(roc_auc_score(labels, probabilities, multi_class="ovr", labels=classes))
+
+
+def _average_precision(labels: "NDArray", probabilities: "NDArray") -> float:
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(labels, probabilities[:, 1]))
+
+
+def _accuracy(labels: "NDArray", classes: "NDArray") -> float:
+    return float((labels == classes).mean())
+
+
+def _balanced_accuracy(labels: "NDArray", classes: "NDArray") -> float:
+    from sklearn.metrics import recall_score
+
+    return float(recall_score(labels, classes, average="macro", zero_division=0))
+
+
+def _f1(labels: "NDArray", classes: "NDArray") -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, classes, average="macro", zero_division=0))
+
+
+def _rmse(labels: "NDArray", values: "NDArray") -> float:
+    from sklearn.metrics import root_mean_squared_error
+
+    return float(root_mean_squared_error(labels, values))
+
+
+def _mae(labels: "NDArray", values: "NDArray") -> float:
+    from sklearn.metrics import mean_absolute_error
+
+    return float(mean_absolute_error(labels, values))
+
+
+def _r2(labels: "NDArray", values: "NDArray") -> float:
+    from sklearn.metrics import r2_score
+
+    return float(r2_score(labels, values))
+
+
+_BINARY = CLASSIFICATION[:1]
+BUILTIN_METRICS = (
+    Metric("log_loss", CLASSIFICATION, False, "probabilities", 0.0, _log_loss),
+    Metric("brier", CLASSIFICATION, False, "probabilities", 0.0, _brier),
+    Metric("roc_auc", CLASSIFICATION, True, "probabilities", 1.0, _roc_auc),
+    Metric("average_precision", _BINARY, True, "probabilities", 1.0, _average_precision),
+    Metric("accuracy", CLASSIFICATION, True, "classes", 1.0, _accuracy),
+    Metric("balanced_accuracy", CLASSIFICATION, True, "classes", 1.0, _balanced_accuracy),
+    Metric("f1_macro", CLASSIFICATION, True, "classes", 1.0, _f1),
+    Metric("rmse", ("regression",), False, "values", 0.0, _rmse),
+    Metric("mae", ("regression",), False, "values", 0.0, _mae),
+    Metric("r2", ("regression",), True, "values", 1.0, _r2),
+)
+# What is shown beside the metric that was asked for.
+COMPANIONS: dict[str, tuple[str, ...]] = {
+    "binary_classification": ("log_loss", "accuracy", "roc_auc"),
+    "multiclass_classification": ("log_loss", "accuracy"),
+    "regression": ("rmse", "mae", "r2"),
+}
+
+
+def find_metric(metrics: Mapping[str, Metric], name: str, task: str) -> Metric:
+    """The metric of that name, if it fits the task.
+
+    Raises: UnknownNameError, or InputError that lists those that fit.
+    """
+    metric = metrics.get(name)
+    fitting = [m.name for m in metrics.values() if task in m.tasks]
+    if metric is None:
+        raise UnknownNameError("metric", name, metrics)
+    if task not in metric.tasks:
+        raise InputError(f"The metric {name!r} does not fit {task}; use {', '.join(fitting)}.")
+    return metric
+
+
+def score_predictions(metric: Metric, labels: "NDArray", predictions: "NDArray") -> float:
+    """The metric of predictions.
+
+    predictions: shape (n, n_classes), probabilities; or (n,), values.
+    """
+    if metric.needs == "classes":
+        predictions = predictions.argmax(axis=1)
+    return metric.compute(labels, predictions)
+
+
+def chance_score(metric: Metric, card: DataCard) -> float | None:
+    """The score of always predicting the classes' shares, or the mean; None without statistics.
+
+    Works for every registered metric: it is computed on labels imagined as the card describes them.
+    """
+    import numpy as np
+
+    space = card.label_space
+    if isinstance(space, Classes):
+        if space.shares is None:
+            return None
+        counts = np.maximum(1, np.round(np.array(space.shares) * _N_IMAGINED_ROWS)).astype(int)
+        labels = np.repeat(np.arange(len(counts)), counts)
+        constant = np.tile(counts / counts.sum(), (len(labels), 1))
+        return score_predictions(metric, labels, constant)
+    if space.quantiles is None:
+        return None
+    levels = np.linspace(0, 1, _N_IMAGINED_ROWS)
+    values = np.interp(levels, _QUANTILE_LEVELS, space.quantiles)
+    return score_predictions(metric, values, np.full_like(values, values.mean()))

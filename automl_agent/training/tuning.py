@@ -1,0 +1,101 @@
+"""Proposing settings within an expert's search space."""
+
+import math
+from typing import TYPE_CHECKING
+
+from automl_agent.cards.metric import Metric
+from automl_agent.cards.model_card import ModelCard, Parameter, Settings, Value
+from automl_agent.experts.search_space import complete_settings, is_in_force, starting_points
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+
+# The tree-structured Parzen estimator needs some trials before it knows more than chance.
+_N_RANDOM_TRIALS = 6
+
+
+class Tuner:
+    """Proposes settings: the expert's starting points first, then where trials went well.
+
+    Source: tree-structured Parzen estimator (Bergstra et al. 2011), by Optuna.
+    """
+
+    def __init__(self, card: ModelCard, metric: Metric, *, seed: int) -> None:
+        self._card = card
+        self._metric = metric
+        self._study = _create_study(metric, seed)
+        self._tried: list[dict[str, Value]] = []
+        self._queue = starting_points(card)
+
+    def propose(self) -> dict[str, Value]:
+        """Complete settings that were not tried before, as long as there are such."""
+        while self._queue:
+            settings = self._queue.pop(0)
+            if settings not in self._tried:
+                return settings
+        # A space of a few choices is soon used up; then a repetition is all there is.
+        for _ in range(20):
+            settings = _suggest_settings(self._study.ask(), self._card)
+            if settings not in self._tried:
+                break
+        return settings
+
+    def learn(self, settings: Settings, score: float | None) -> None:
+        """Take in how a trial went; None or not finite: it failed."""
+        import optuna
+
+        self._tried.append(dict(settings))
+        if score is None or not math.isfinite(score):
+            return
+        parameters = [p for p in self._card.search_space if p.name in settings]
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                params=dict(settings),
+                distributions={p.name: _distribution(p) for p in parameters},
+                value=score,
+            )
+        )
+
+
+def _create_study(metric: Metric, seed: int) -> "Study":
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_N_RANDOM_TRIALS)
+    direction = "maximize" if metric.greater_is_better else "minimize"
+    return optuna.create_study(sampler=sampler, direction=direction)
+
+
+def _suggest_settings(trial: "Trial", card: ModelCard) -> dict[str, Value]:
+    settings: dict[str, Value] = {}
+    for parameter in card.search_space:
+        if is_in_force(parameter, settings):
+            settings[parameter.name] = _suggest_value(trial, parameter)
+    return complete_settings(card, settings)
+
+
+def _suggest_value(trial: "Trial", parameter: Parameter) -> Value:
+    if parameter.type == "choice":
+        value: Value = trial.suggest_categorical(parameter.name, parameter.choices)
+        return value
+    assert parameter.low is not None and parameter.high is not None
+    if parameter.type == "int":
+        low, high = int(parameter.low), int(parameter.high)
+        return trial.suggest_int(parameter.name, low, high, log=parameter.log)
+    return trial.suggest_float(parameter.name, parameter.low, parameter.high, log=parameter.log)
+
+
+def _distribution(parameter: Parameter) -> "BaseDistribution":
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    if parameter.type == "choice":
+        return CategoricalDistribution(parameter.choices)
+    assert parameter.low is not None and parameter.high is not None
+    if parameter.type == "int":
+        return IntDistribution(int(parameter.low), int(parameter.high), log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)

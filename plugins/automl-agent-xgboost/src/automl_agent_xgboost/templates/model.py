@@ -1,0 +1,53 @@
+"""Boosted trees with a proper loss, grown until the validation rows stop gaining."""
+
+import xgboost
+
+MAX_ROUNDS = 3000
+PATIENCE = 50
+# One category against the rest, up to so many; a column with more is split by sorted groups.
+MAX_CATEGORIES_ONE_HOT = 100
+# Metrics of the framework that XGBoost computes too. For the others it watches the task's loss.
+WATCHED = {"roc_auc": "auc", "average_precision": "aucpr", "mae": "mae"}
+# XGBoost's names as the framework's training log knows them.
+LOG_NAMES = {
+    "logloss": "log_loss",
+    "mlogloss": "log_loss",
+    "rmse": "rmse",
+    "mae": "mae",
+    "auc": "roc_auc",
+    "aucpr": "average_precision",
+}
+OBJECTIVES = {
+    "binary_classification": ("binary:logistic", "logloss"),
+    "multiclass_classification": ("multi:softprob", "mlogloss"),
+    "regression": ("reg:squarederror", "rmse"),
+}
+
+
+def booster_parameters(job: dict) -> dict:
+    """The parameters of `xgboost.train` for a job."""
+    objective, loss = OBJECTIVES[job["task"]]
+    parameters = {
+        "objective": objective,
+        "eval_metric": WATCHED.get(job["metric"], loss),
+        "tree_method": "hist",
+        "max_cat_to_onehot": MAX_CATEGORIES_ONE_HOT,
+        "nthread": job["resources"]["cpus"],
+        "seed": job["seed"],
+        **job["settings"],
+    }
+    if job["task"] == "multiclass_classification":
+        parameters["num_class"] = job["n_classes"]
+    if parameters["grow_policy"] == "lossguide":
+        parameters["max_depth"] = 0  # the number of leaves is the limit
+    return parameters
+
+
+def predict_rows(booster: xgboost.Booster, features: xgboost.DMatrix, task: str):
+    """Probabilities, (n, n_classes) float32, or values, (n,) float32."""
+    predicted = booster.predict(features)
+    if task == "binary_classification":
+        import numpy as np
+
+        return np.column_stack([1 - predicted, predicted])
+    return predicted

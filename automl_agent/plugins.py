@@ -226,9 +226,7 @@ def _add_plugin(plugins: Plugins, plugin: LoadedPlugin) -> None:
         _claim_name(plugins, registry, name, value, plugin.distribution)
 
 
-def _listed(
-    plugin: LoadedPlugin, hook: str, name_of: Callable[[Any], str]
-) -> Sequence[Any]:
+def _listed(plugin: LoadedPlugin, hook: str, name_of: Callable[[Any], str]) -> Sequence[Any]:
     result = plugin.call(hook)
     if result is None:
         return ()
@@ -300,5 +298,3 @@ def _disable(distribution: str) -> str:
 
 def _ask(source: PluginSource) -> str:
     return f"Ask the authors of {source.distribution} {source.version}, or {_disable(source.distribution).lower()}"
-
-

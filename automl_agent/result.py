@@ -68,7 +68,9 @@ class Result:
         import pandas as pd
 
         records = read_log(Path(self._document["paths"]["training_log"]))
-        rows = [{"step": r.step, "split": r.split, "time_s": r.time_s, **r.metrics} for r in records]
+        rows = [
+            {"step": r.step, "split": r.split, "time_s": r.time_s, **r.metrics} for r in records
+        ]
         return pd.DataFrame(rows)
 
     def predict(self, data: "DataFrame") -> "NDArray":

@@ -109,7 +109,7 @@ def run_script(script: Path, job_file: Path, job_out: Path, in_dir: Path) -> NoR
         code = 0
     except SystemExit as exc:
         code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever ends a script is reported, KeyboardInterrupt too
         traceback.print_exc()
     finally:
         with contextlib.suppress(OSError, ValueError):

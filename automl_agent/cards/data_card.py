@@ -9,9 +9,7 @@ from automl_agent.cards.documents import check_document, read_document
 from automl_agent.cards.metric import Task
 from automl_agent.errors import CardError
 
-Role = Literal[
-    "numeric", "categorical", "boolean", "datetime", "text", "identifier", "constant"
-]
+Role = Literal["numeric", "categorical", "boolean", "datetime", "text", "identifier", "constant"]
 Known = Literal["measured", "quoted", "inferred", "stated"]
 FEATURE_ROLES: tuple[Role, ...] = ("numeric", "categorical", "boolean", "datetime")
 

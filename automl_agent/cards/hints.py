@@ -64,7 +64,9 @@ def _leak_hints(
         share = _determined_share(series, column, labels)
         kind = "equals_target" if share == 1 else "determines_target"
         if share >= _DETERMINED_SHARE:
-            yield Hint(kind, f"It tells the label of {share:.2%} of the rows; is it a leak?", column.name)
+            yield Hint(
+                kind, f"It tells the label of {share:.2%} of the rows; is it a leak?", column.name
+            )
     elif column.role == "numeric":
         correlation = _absolute_correlation(series, labels)
         kind = "equals_target" if correlation > 1 - 1e-9 else "determines_target"

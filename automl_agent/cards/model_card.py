@@ -143,7 +143,8 @@ def _parse_parameter(document: Mapping[str, Any]) -> Parameter:
         **{
             **document,
             "choices": tuple(document.get("choices", ())),
-            "condition": condition and Condition(condition["parameter"], tuple(condition["values"])),
+            "condition": condition
+            and Condition(condition["parameter"], tuple(condition["values"])),
         }
     )
 
@@ -193,4 +194,6 @@ def value_problem(parameter: Parameter, value: object) -> str | None:
     if is_number and parameter.low <= value <= parameter.high:  # type: ignore[operator]
         return None
     kind = "a whole number" if parameter.type == "int" else "a number"
-    return f"{value!r} is not allowed; allowed: {kind} from {parameter.low:g} to {parameter.high:g}."
+    return (
+        f"{value!r} is not allowed; allowed: {kind} from {parameter.low:g} to {parameter.high:g}."
+    )

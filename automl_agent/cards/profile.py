@@ -14,7 +14,12 @@ from automl_agent.cards.data_card import (
 from automl_agent.cards.hints import find_hints
 from automl_agent.cards.metric import CLASSIFICATION, Task
 from automl_agent.cards.roles import describe_classes, describe_column, describe_values, infer_task
-from automl_agent.cards.tables import check_has_columns, drop_unlabelled, encode_labels, type_features
+from automl_agent.cards.tables import (
+    check_has_columns,
+    drop_unlabelled,
+    encode_labels,
+    type_features,
+)
 from automl_agent.errors import InputError
 
 if TYPE_CHECKING:

@@ -45,7 +45,9 @@ def infer_task(labels: "Series") -> Task:
     import pandas as pd
 
     n_unique = labels.nunique()
-    is_number = pd.api.types.is_bool_dtype(labels) or pd.to_numeric(labels, errors="coerce").notna().all()
+    is_number = (
+        pd.api.types.is_bool_dtype(labels) or pd.to_numeric(labels, errors="coerce").notna().all()
+    )
     if n_unique <= 2:
         return "binary_classification"
     if not is_number:

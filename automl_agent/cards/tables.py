@@ -62,7 +62,9 @@ def type_column(series: "Series", column: Column) -> "Series":
         case "boolean":
             return _type_boolean(series)
         case "datetime":
-            parsed = pd.to_datetime(series, format=column.datetime_format, errors="coerce", utc=True)
+            parsed = pd.to_datetime(
+                series, format=column.datetime_format, errors="coerce", utc=True
+            )
             return parsed.dt.tz_localize(None).astype("datetime64[us]")
         case _:
             return text_cells(series)
@@ -122,9 +124,7 @@ def check_has_columns(frame: "DataFrame", names: Sequence[str], *, source: str) 
     if missing:
         listed = ", ".join(repr(name) for name in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise InputError(
-            f"{source} has no column {listed}{more}.{suggest(missing[0], present)}"
-        )
+        raise InputError(f"{source} has no column {listed}{more}.{suggest(missing[0], present)}")
 
 
 def _type_boolean(series: "Series") -> "Series":
@@ -179,7 +179,13 @@ def _read_csv(path: Path) -> "DataFrame":
             continue
         except PermissionError as exc:
             raise InputError(f"{path} may not be read; check its permissions.") from exc
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError, EOFError) as exc:
+        except (
+            pd.errors.ParserError,
+            pd.errors.EmptyDataError,
+            ValueError,
+            OSError,
+            EOFError,
+        ) as exc:
             raise InputError(f"{path} {problem} ({str(exc).strip()}).") from exc
     else:
         raise InputError(f"{path} {problem}: it is neither UTF-8 nor Windows-1252 text.")

@@ -67,9 +67,7 @@ def run_loop(model: ChatModel, session: Session, *, on_text: Callable[[str], Non
     return "finished"
 
 
-def _act_on(
-    calls: tuple[ToolCall, ...], conversation: Conversation, session: Session
-) -> None:
+def _act_on(calls: tuple[ToolCall, ...], conversation: Conversation, session: Session) -> None:
     """Run calls in order. Each gets exactly one result, also when one is interrupted."""
     turn = session.budget.n_turns_used
     for position, call in enumerate(calls):

@@ -241,4 +241,3 @@ class Session:
     def _emit_record(self, trial_id: str, record: LogRecord) -> None:
         fields = {"trial_id": trial_id, "step": record.step, "metrics": dict(record.metrics)}
         self.emit("trial_step", {**fields, "split": record.split})
-

@@ -44,7 +44,9 @@ def run_call(call: ToolCall, session: Session) -> dict[str, Any]:
     """
     offered = {tool.name: tool for tool in offered_tools(session)}
     if call.name not in offered:
-        raise ToolError(f"The tool {call.name!r} cannot be called now.{suggest(call.name, offered)}")
+        raise ToolError(
+            f"The tool {call.name!r} cannot be called now.{suggest(call.name, offered)}"
+        )
     tool = offered[call.name]
     check_arguments(tool, call.arguments)
     return tool.run(session, **call.arguments)

@@ -30,7 +30,9 @@ def check_settings(card: ModelCard, settings: Settings) -> None:
     parameters = {parameter.name: parameter for parameter in card.search_space}
     for name, value in settings.items():
         if name not in parameters:
-            raise ToolError(f"{card.name} has no hyperparameter {name!r}.{suggest(name, parameters)}")
+            raise ToolError(
+                f"{card.name} has no hyperparameter {name!r}.{suggest(name, parameters)}"
+            )
         problem = value_problem(parameters[name], value)
         if problem:
             raise ToolError(f"{card.name}, hyperparameter {name!r}: {problem}")

@@ -60,7 +60,9 @@ def _copy_file(entry: int, destination: Path, totals: dict[str, int]) -> None:
     totals["files"] += 1
     totals["bytes"] += status.st_size
     if totals["files"] > MAX_FILES or totals["bytes"] > MAX_TOTAL_BYTES:
-        raise SandboxError(f"The results are more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes.")
+        raise SandboxError(
+            f"The results are more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes."
+        )
     with os.fdopen(os.dup(entry), "rb") as source, destination.open("xb") as target:
         shutil.copyfileobj(source, target)
         target.flush()

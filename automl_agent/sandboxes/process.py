@@ -54,7 +54,14 @@ class ProcessSandbox:
             with output.open("wb") as file:
                 process = subprocess.Popen(
                     # -P, -s: neither the working directory nor the user's own packages count.
-                    [sys.executable, "-P", "-s", "-u", asset_path("sandbox", "runner.py"), *folders],
+                    [
+                        sys.executable,
+                        "-P",
+                        "-s",
+                        "-u",
+                        asset_path("sandbox", "runner.py"),
+                        *folders,
+                    ],
                     cwd=spec.folder / "tmp",
                     env=build_environment(spec),
                     stdin=subprocess.DEVNULL,

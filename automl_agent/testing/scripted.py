@@ -11,7 +11,9 @@ class ScriptedChatModel:
     A reply is text, or a list of (tool, arguments) pairs, or a whole Reply.
     """
 
-    def __init__(self, replies: Iterable[str | list[tuple[str, dict[str, object]]] | Reply]) -> None:
+    def __init__(
+        self, replies: Iterable[str | list[tuple[str, dict[str, object]]] | Reply]
+    ) -> None:
         self._queue = list(replies)
         self.received: list[list[Message]] = []
         self.offered: list[list[str]] = []

@@ -77,5 +77,3 @@ def column_ids(typed: "DataFrame") -> "DataFrame":
 def write_table(table: "DataFrame", path: Path) -> None:
     """The table as Parquet."""
     table.to_parquet(path, index=False)
-
-

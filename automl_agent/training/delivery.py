@@ -94,7 +94,9 @@ def deliver(
     problem: SandboxError | None = None
     for trial in choose_finalists(metric, trials):
         try:
-            refit = _refit_in_time(trial, plans, batches, dataset, seed, time_left_s(), bool(refits))
+            refit = _refit_in_time(
+                trial, plans, batches, dataset, seed, time_left_s(), bool(refits)
+            )
         except SandboxError as exc:
             problem = exc
             continue
@@ -214,7 +216,9 @@ def _build_delivery(
     chosen = next(iter(weights))
     if len(weights) > 1:
         chosen = "blend"
-        valid = {t: r.trial.predictions for t, r in refits.items() if r.trial.predictions is not None}
+        valid = {
+            t: r.trial.predictions for t, r in refits.items() if r.trial.predictions is not None
+        }
         valid_score = score_predictions(
             metric, dataset.valid_labels, blend_predictions(weights, valid)
         )

@@ -125,7 +125,9 @@ def _run_predict_job(plan: Plan, folder: Path, sandbox: Sandbox, n_rows: int) ->
     try:
         end = batch.run(job)
         if end.status != "ok":
-            raise TrainingError(f"Predicting with {plan.plan_id} ended with {end.status}. {end.message}")
+            raise TrainingError(
+                f"Predicting with {plan.plan_id} ended with {end.status}. {end.message}"
+            )
         return read_predictions(
             end.folder / "predictions.npy", n_rows=n_rows, n_classes=plan.data_card.n_classes
         )

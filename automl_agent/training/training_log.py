@@ -156,6 +156,4 @@ def _is_record(document: object) -> bool:
 
 
 def _is_finite(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

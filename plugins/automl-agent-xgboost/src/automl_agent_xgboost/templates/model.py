@@ -1,5 +1,6 @@
 """Boosted trees with a proper loss, grown until the validation rows stop gaining."""
 
+import numpy as np
 import xgboost
 
 MAX_ROUNDS = 3000
@@ -43,11 +44,9 @@ def booster_parameters(job: dict) -> dict:
     return parameters
 
 
-def predict_rows(booster: xgboost.Booster, features: xgboost.DMatrix, task: str):
+def predict_rows(booster: xgboost.Booster, features: xgboost.DMatrix, task: str) -> np.ndarray:
     """Probabilities, (n, n_classes) float32, or values, (n,) float32."""
     predicted = booster.predict(features)
     if task == "binary_classification":
-        import numpy as np
-
         return np.column_stack([1 - predicted, predicted])
     return predicted

@@ -58,14 +58,15 @@ class Log(xgboost.callback.TrainingCallback):
         return seconds > job["time_limit_s"]
 
 
-# Train.
+# Train. XGBoost asks callbacks in order until one ends the training; early stopping must be asked
+# in every round to know the best one.
 stopping = xgboost.callback.EarlyStopping(PATIENCE, save_best=True)
 booster = xgboost.train(
     booster_parameters(job),
     train_matrix,
     num_boost_round=job["n_steps"] or MAX_ROUNDS,
     evals=watched,
-    callbacks=[Log(OUT / "training_log.jsonl"), *([stopping] if watched else [])],
+    callbacks=[*([stopping] if watched else []), Log(OUT / "training_log.jsonl")],
     verbose_eval=False,
 )
 

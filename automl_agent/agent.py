@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from automl_agent.cards.metric import Task
 from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.gate import Gate, OpenGate
 from automl_agent.controllers.loop import run_loop
-from automl_agent.controllers.planning_tools import check_request_names
 from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS, Request
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.training_tools import deliver_model
@@ -103,6 +103,7 @@ class Agent:
             allow_generated=allow_generated,
         )
         request.check()
+        self._check_names(request)
         budget = Budget(time_s, n_trials)
         frame = self.read_table(data)
         holdout_frame = None if holdout is None else self.read_table(holdout)
@@ -122,7 +123,6 @@ class Agent:
                 gate=self._gate,
                 emit=self._emit,
             )
-            check_request_names(session)
             return self._run_session(session)
 
     def load(self, run_id: str) -> Result:
@@ -160,6 +160,13 @@ class Agent:
             raise SetupError(f"The sandbox {self._sandbox!r} cannot be used: {problem}")
         return sandbox
 
+    def _check_names(self, request: Request) -> None:
+        for name in request.experts:
+            self.plugins.experts[name]
+        if request.metric is not None:
+            self.plugins.metrics[request.metric]
+        self.plugins.chat_models[self._controller.partition(":")[0]]
+
     def _run_session(self, session: Session) -> Result:
         session.journal.begin_run(session.run_id, session.request.to_json())
         self._emit("run_started", {"run_id": session.run_id, **session.request.to_json()})
@@ -173,6 +180,9 @@ class Agent:
             raise
         finally:
             session.close_batches()
+            if not session.trials:
+                # Nothing was trained: a folder of prepared tables is of no use to anybody.
+                shutil.rmtree(session.directory.root, ignore_errors=True)
             session.journal.end_run(session.run_id, status, document)
             self._emit("run_ended", {"run_id": session.run_id, "status": status})
 

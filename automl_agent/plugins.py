@@ -6,22 +6,32 @@ raises takes nobody else's result with it.
 """
 
 import contextlib
+import math
 import os
+import re
+import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import (
+    EntryPoint,
+    PackageNotFoundError,
+    distributions,
+    requires,
+)
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pluggy
+from packaging.utils import canonicalize_name
 
 from automl_agent import hookspecs
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import ModelCard, read_model_card
-from automl_agent.errors import CardError, PluginError
+from automl_agent.errors import AutomlAgentError, InputError, PluginError, suggest
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.registry import Registry
 
@@ -42,8 +52,8 @@ class PluginSource:
 
     @property
     def package(self) -> str:
-        """The top-level package that the entry point names."""
-        return self.entry_point.module.partition(".")[0]
+        """The top-level package, or module, that the entry point names."""
+        return re.split(r"[.:\[]", self.entry_point.value, maxsplit=1)[0].strip()
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,12 @@ class LoadedPlugin:
         caller = getattr(self.manager.hook, hook)
         if not caller.get_hookimpls():
             return None
-        results = guard_call(lambda: caller(**arguments), self.distribution, f"its hook {hook}")
+        results = guard_call(
+            # A copy, because a plugin may change what it is given, and others are given it too.
+            lambda: caller(**deepcopy(arguments)),
+            self.distribution,
+            f"its hook {hook}",
+        )
         return results[0] if results else None
 
 
@@ -85,27 +100,45 @@ class Plugins:
         A plugin that fails is not asked again and is added to `failures`.
         """
         for plugin in list(self.loaded):
+            # A hook may cause another call of hooks, in which the plugin has failed meanwhile.
+            if plugin not in self.loaded:
+                continue
             try:
                 result = plugin.call(hook, **arguments)
             except PluginError as exc:
-                self.loaded.remove(plugin)
-                self.failures.append(exc)
+                self._give_up(plugin, exc)
             else:
                 if result is not None:
                     yield result
 
+    def _give_up(self, plugin: LoadedPlugin, error: PluginError) -> None:
+        if plugin in self.loaded:
+            self.loaded.remove(plugin)
+            self.failures.append(error)
+
 
 def discover_plugins() -> list[PluginSource]:
     """The plugins that are installed and not disabled, sorted by name; imports none of them."""
-    disabled = set(os.environ.get(DISABLED_VARIABLE, "").replace(",", " ").split())
-    found: dict[tuple[str, str], PluginSource] = {}
-    for entry_point in entry_points(group=GROUP):
-        if entry_point.dist is None:
+    named = os.environ.get(DISABLED_VARIABLE, "").replace(",", " ").split()
+    disabled = {canonicalize_name(name) for name in named}
+    found: dict[str, list[PluginSource]] = {}
+    for sources in _read_sources():
+        # The first on sys.path is the one that Python imports; a path may also be there twice.
+        found.setdefault(sources[0].distribution, sources)
+    return [source for name in sorted(found) if name not in disabled for source in found[name]]
+
+
+def _read_sources() -> Iterator[list[PluginSource]]:
+    """The plugins of each distribution that has any."""
+    for distribution in distributions():
+        try:
+            entry_points = distribution.entry_points.select(group=GROUP)
+            if entry_points:
+                name, release = canonicalize_name(distribution.name), distribution.version or ""
+                by_name = sorted(entry_points, key=lambda entry_point: entry_point.name)
+                yield [PluginSource(name, release, entry_point) for entry_point in by_name]
+        except Exception:  # noqa: BLE001 - what a broken uninstall left behind must hide no plugin
             continue
-        source = PluginSource(entry_point.dist.name, entry_point.dist.version, entry_point)
-        # A path that is on sys.path twice shows each distribution twice.
-        found.setdefault((source.distribution, entry_point.name), source)
-    return [found[key] for key in sorted(found) if key[0] not in disabled]
 
 
 def find_cards(source: PluginSource) -> list[ModelCard]:
@@ -113,19 +146,26 @@ def find_cards(source: PluginSource) -> list[ModelCard]:
 
     Raises: PluginError if the package is missing or a card does not fit the schema.
     """
-    spec = find_spec(source.package)
-    if spec is None or not spec.submodule_search_locations:
+    name, package = source.distribution, source.package
+    spec = guard_call(lambda: find_spec(package), name, f"looking for its package {package!r}")
+    if spec is None:
         raise PluginError(
-            source.distribution,
-            f"its package {source.package!r} cannot be found.",
-            f"Reinstall it: pip install --force-reinstall {source.distribution}",
+            name,
+            f"its package {package!r} cannot be found.",
+            f"Install it again: pip install --force-reinstall {name}",
         )
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    paths = [folder / "model_card.json", *sorted((folder / "model_cards").glob("*.json"))]
-    try:
-        return [read_model_card(path) for path in paths if path.is_file()]
-    except CardError as exc:
-        raise PluginError(source.distribution, f"invalid card: {exc}", _ask(source)) from exc
+    # A plugin that is a single module has no folder of its own, so no cards.
+    folders = [Path(location) for location in spec.submodule_search_locations or ()]
+    return list(guard_call(lambda: _read_cards(folders), name, "reading its model cards"))
+
+
+def _read_cards(folders: Iterable[Path]) -> list[ModelCard]:
+    return [
+        read_model_card(path)
+        for folder in folders
+        for path in (folder / "model_card.json", *sorted((folder / "model_cards").glob("*.json")))
+        if path.is_file()
+    ]
 
 
 def load_plugins(
@@ -150,15 +190,15 @@ def load_plugin(source: PluginSource) -> LoadedPlugin:
     """
     find_cards(source)
     name = source.distribution
-    module = guard_call(source.entry_point.load, name, "importing it")
-    return _adopt(name, source.version, module)
+    plugin = guard_call(source.entry_point.load, name, "importing it")
+    return _adopt(name, source.version, plugin)
 
 
 def guard_call(function: Callable[[], Any], distribution: str, action: str) -> Any:
     """What the function returns, if it returns in time and does not raise.
 
     The function runs in a daemon thread: one that hangs stays behind and dies with the program.
-    Raises: PluginError.
+    Raises: PluginError; InputError if the time that the environment sets is no time.
     """
     outcome: list[tuple[bool, Any]] = []
 
@@ -168,82 +208,106 @@ def guard_call(function: Callable[[], Any], distribution: str, action: str) -> A
         except BaseException as exc:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
             outcome.append((False, exc))
 
-    timeout_s = float(os.environ.get(TIMEOUT_VARIABLE, DEFAULT_TIMEOUT_S))
+    timeout_s = _read_timeout_s()
     thread = threading.Thread(target=run, daemon=True, name=f"plugin {distribution}")
     # What a plugin prints must not end up in the one JSON document on standard output.
     with contextlib.redirect_stdout(sys.stderr):
         thread.start()
         thread.join(timeout_s)
     if not outcome:
-        raise PluginError(
-            distribution, f"{action} did not end within {timeout_s:g} s.", _disable(distribution)
-        )
+        reason = f"{action} did not end within {timeout_s:g} s."
+        raise PluginError(distribution, reason, _suggest_leaving_out(distribution))
     succeeded, result = outcome[0]
     if succeeded:
         return result
     raise PluginError(
-        distribution,
-        f"{action} failed with {type(result).__name__}: {result}.",
-        _remedy(distribution, result),
+        distribution, f"{action} failed{_describe(result)}.", _find_remedy(distribution, result)
     ) from result
 
 
-def _adopt(distribution: str, version: str, module: object) -> LoadedPlugin:
+def _read_timeout_s() -> float:
+    text = os.environ.get(TIMEOUT_VARIABLE) or str(DEFAULT_TIMEOUT_S)
+    try:
+        timeout_s = float(text)
+    except ValueError:
+        timeout_s = math.nan
+    if 0 < timeout_s <= threading.TIMEOUT_MAX:
+        return timeout_s
+    raise InputError(
+        f"{TIMEOUT_VARIABLE}: {text!r} is not allowed; allowed: a number of seconds above 0."
+    )
+
+
+def _adopt(distribution: str, version: str, plugin: object) -> LoadedPlugin:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    try:
-        manager.register(module, name=distribution)
-        manager.check_pending()
-    except (pluggy.PluginValidationError, ValueError) as exc:
-        reason = f"a hook does not fit its specification: {str(exc).splitlines()[-1].strip()}."
-        raise PluginError(
-            distribution, reason, "Compare it with automl_agent/hookspecs.py."
-        ) from exc
-    if not manager.get_hookcallers(module):
-        raise PluginError(
-            distribution, "it implements no hook.", "Mark its hooks with automl_agent.hookimpl."
-        )
+    problem = guard_call(
+        lambda: _register(manager, plugin, distribution), distribution, "reading its hooks"
+    )
+    if problem:
+        raise PluginError(distribution, problem, _suggest_leaving_out(distribution))
     return LoadedPlugin(distribution, version, manager)
+
+
+def _register(manager: pluggy.PluginManager, plugin: object, distribution: str) -> str | None:
+    """Register a plugin; return what is wrong with its hooks, None if nothing is."""
+    try:
+        manager.register(plugin, name=distribution)
+    except pluggy.PluginValidationError as exc:
+        # The first line of pluggy's text names the plugin, as our message does.
+        return f"a hook does not fit its specification: {'; '.join(str(exc).splitlines()[1:])}."
+    callers = manager.get_hookcallers(plugin)
+    if not callers:
+        return "it implements no hook; each needs the mark `automl_agent.hookimpl`."
+    known = [caller.name for caller in vars(manager.hook).values() if caller.has_spec()]
+    for caller in callers:
+        if caller.name not in known and not caller.get_hookimpls()[0].optionalhook:
+            return f"there is no hook {caller.name!r}.{suggest(caller.name, known)}"
+    return None
 
 
 def _add_plugin(plugins: Plugins, plugin: LoadedPlugin) -> None:
     hooks: list[tuple[str, Registry[Any], Callable[[Any], str]]] = [
         ("register_experts", plugins.experts, _expert_name),
         ("register_metrics", plugins.metrics, _metric_name),
-        ("register_chat_models", plugins.chat_models, _name),
-        ("register_sandboxes", plugins.sandboxes, _name),
-        ("register_tools", plugins.tools, _name),
-        ("register_commands", plugins.commands, _name),
+        ("register_chat_models", plugins.chat_models, _name_with("create")),
+        ("register_sandboxes", plugins.sandboxes, _name_with("find_problem", "start")),
+        ("register_tools", plugins.tools, _name_with("to_spec", "is_offered", "run")),
+        ("register_commands", plugins.commands, _name_with("main")),
     ]
     # Ask for everything before anything is added: a plugin counts as a whole or not at all.
     claims = [
-        (registry, name_of(value), value)
+        (registry, name, value)
         for hook, registry, name_of in hooks
-        for value in _listed(plugin, hook, name_of)
+        for name, value in _call_registering(plugin, hook, name_of)
     ]
     plugins.loaded.append(plugin)
     for registry, name, value in claims:
         _claim_name(plugins, registry, name, value, plugin.distribution)
 
 
-def _listed(plugin: LoadedPlugin, hook: str, name_of: Callable[[Any], str]) -> Sequence[Any]:
+def _call_registering(
+    plugin: LoadedPlugin, hook: str, name_of: Callable[[Any], str]
+) -> list[tuple[str, Any]]:
+    """The values that a hook returns, each with its name.
+
+    Raises: PluginError if one does not fit the hook; its attributes may do anything, too.
+    """
     result = plugin.call(hook)
+
+    def name_values() -> list[tuple[str, Any]]:
+        if not isinstance(result, list | tuple):
+            raise AutomlAgentError(f"{_brief(result)} is not a list")
+        named = [(name_of(value), value) for value in result]
+        for name, value in named:
+            if not isinstance(name, str):
+                raise AutomlAgentError(f"the name of {_brief(value)} is not a string")
+        return named
+
     if result is None:
-        return ()
-    problem = "a list is needed"
-    if isinstance(result, list | tuple):
-        try:
-            for value in result:
-                name_of(value)
-        except (AttributeError, TypeError) as exc:
-            problem = str(exc)
-        else:
-            return result
-    raise PluginError(
-        plugin.distribution,
-        f"its hook {hook} returned {_brief(result)}: {problem}.",
-        "Return what automl_agent/hookspecs.py says.",
-    )
+        return []
+    action = f"reading what its hook {hook} returned"
+    return list(guard_call(name_values, plugin.distribution, action))
 
 
 def _claim_name(
@@ -254,31 +318,35 @@ def _claim_name(
     if loser is None:
         return
     other = holder if loser == distribution else distribution
-    plugins.failures.append(
-        PluginError(
-            loser,
-            f"its {registry.kind} {name!r} is refused: {other} registers the same name.",
-            f"Uninstall one of the two: pip uninstall {loser}",
-        )
-    )
+    reason = f"its {registry.kind} {name!r} is refused: {other} registers the same name."
+    remedy = f"Rename it, or uninstall one of the two: pip uninstall {loser}"
+    if loser == other:
+        reason, remedy = f"it registers the {registry.kind} {name!r} twice.", "Rename one."
+    plugins.failures.append(PluginError(loser, reason, remedy))
 
 
 def _expert_name(value: Any) -> str:
-    if not isinstance(value.card, ModelCard) or not callable(value.write_scripts):
-        raise TypeError("an expert needs a ModelCard as `card` and a method `write_scripts`")
-    return value.card.name
+    card = getattr(value, "card", None)
+    if not isinstance(card, ModelCard) or not callable(getattr(value, "write_scripts", None)):
+        needed = "a ModelCard as `card` and a method `write_scripts`"
+        raise AutomlAgentError(f"{_brief(value)} is not an expert, which has {needed}")
+    return card.name
 
 
 def _metric_name(value: Any) -> str:
     if not isinstance(value, Metric):
-        raise TypeError("automl_agent.Metric is needed")
+        raise AutomlAgentError(f"{_brief(value)} is not an automl_agent.Metric")
     return value.name
 
 
-def _name(value: Any) -> str:
-    if not isinstance(value.name, str):
-        raise TypeError("`name` must be a string")
-    return value.name
+def _name_with(*methods: str) -> Callable[[Any], str]:
+    def name_of(value: Any) -> str:
+        if not all(callable(getattr(value, method, None)) for method in methods):
+            needed = ", ".join(f"`{method}`" for method in methods)
+            raise AutomlAgentError(f"{_brief(value)} cannot be used: it must have {needed}")
+        return value.name
+
+    return name_of
 
 
 def _brief(value: object) -> str:
@@ -286,15 +354,43 @@ def _brief(value: object) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _remedy(distribution: str, exc: BaseException) -> str:
-    if isinstance(exc, ModuleNotFoundError) and exc.name:
-        return f"Install what it needs: pip install {exc.name.partition('.')[0]}"
-    return _disable(distribution)
+def _describe(exc: BaseException) -> str:
+    """The exception as the end of a sentence that says what failed."""
+    try:
+        text = " ".join(str(exc).split()).rstrip(".")
+    except Exception:  # noqa: BLE001 - a plugin's exception may fail to say what it is
+        text = ""
+    if isinstance(exc, AutomlAgentError):
+        return f": {text}"
+    return f" with {type(exc).__name__}: {text}" if text else f" with {type(exc).__name__}"
 
 
-def _disable(distribution: str) -> str:
+def _find_remedy(distribution: str, exc: BaseException) -> str:
+    # The name of a missing submodule has a dot: its package is there, in another version.
+    if isinstance(exc, ModuleNotFoundError) and exc.name and "." not in exc.name:
+        missing = _missing_requirements(distribution) or [exc.name]
+        return f"Install what it needs: pip install {' '.join(missing)}"
+    return _suggest_leaving_out(distribution)
+
+
+def _missing_requirements(distribution: str) -> list[str]:
+    """What a distribution says it requires and is not installed, as pip takes it.
+
+    A module need not be called like the distribution that brings it: sklearn, scikit-learn.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        declared = [Requirement(text) for text in requires(distribution) or ()]
+    except (PackageNotFoundError, InvalidRequirement):
+        return []
+    return [
+        shlex.quote(f"{requirement.name}{requirement.specifier}")
+        for requirement in declared
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if next(iter(distributions(name=requirement.name)), None) is None
+    ]
+
+
+def _suggest_leaving_out(distribution: str) -> str:
     return f"Update it, or leave it out: {DISABLED_VARIABLE}={distribution}"
-
-
-def _ask(source: PluginSource) -> str:
-    return f"Ask the authors of {source.distribution} {source.version}, or {_disable(source.distribution).lower()}"

@@ -1,6 +1,7 @@
 """The tools up to the plan: profile, search, assign, write scripts, set and predict."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from automl_agent.cards.metric import Task
@@ -34,7 +35,7 @@ def profile_dataset(
     card = profile_table(
         session.frame,
         target=target or request.target,
-        name=request.table,
+        name=Path(request.table).name.partition(".")[0] or request.table,
         description=description or request.words,
         task=task or request.task,
         metric=metric or request.metric,
@@ -58,7 +59,8 @@ def profile_dataset(
     document = card.to_json()
     text = json.dumps(document, indent=1, ensure_ascii=False)
     session.directory.data_card.write_text(text, encoding="utf-8")
-    session.emit("data_profiled", document)
+    direction = {"greater_is_better": session.metric.greater_is_better}
+    session.emit("data_profiled", document | direction)
     columns = document.pop("columns")
     return {"data_card": document, "columns": columns[:_MAX_SHOWN_COLUMNS]}
 
@@ -183,17 +185,6 @@ def _before_approval(session: Session) -> bool:
 
 def _with_plan(session: Session) -> bool:
     return bool(session.plans) and not session.is_approved
-
-
-def check_request_names(session: Session) -> None:
-    """Nothing, if the experts and the metric that the request names exist.
-
-    Raises: UnknownNameError; InputError if a metric cannot fit any task.
-    """
-    for name in session.request.experts:
-        session.plugins.experts[name]
-    if session.request.metric is not None:
-        session.plugins.metrics[session.request.metric]
 
 
 PLANNING_TOOLS = (

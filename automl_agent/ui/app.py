@@ -1,0 +1,104 @@
+"""The program `automl-agent`: finds the command, and turns errors into one sentence."""
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+from automl_agent.errors import AutomlAgentError, UserError, suggest
+
+INTERRUPTED = 130
+# Where each command lies and what it does: `--help` needs no more than this, and imports nothing.
+COMMANDS = {
+    "run": ("run_command:run", "Train a model that predicts a column of a table."),
+    "predict": ("predict_command:predict", "Predict new rows with the model of a run."),
+    "runs": ("runs_commands:runs", "List and show runs."),
+    "experts": ("experts_commands:experts", "List and show the installed experts."),
+    "plugins": ("plugins_commands:plugins", "List plugins and check them."),
+    "cards": ("cards_commands:cards", "Measure data cards and check model cards."),
+    "doctor": ("doctor:doctor", "Say what is there, what is missing, and the remedy."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is used; asks plugins for commands that are not built in."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The built-in commands."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, of the package or of a plugin."""
+        del ctx
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+            command: click.Command = getattr(import_module(f"automl_agent.ui.{module}"), attribute)
+            return command
+        return _find_plugin_command(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with the nearest name for one that does not exist."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"There is no command {args[0]!r}.{suggest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Plugins may add commands; `automl-agent plugins list` shows them.",
+)
+@click.version_option(package_name="automl-agent")
+def cli() -> None:
+    """Plan, train and explain models: a controller assigns your task to expert plugins."""
+
+
+def main() -> None:
+    """The entry point of the program."""
+    sys.exit(run_program(lambda: cli.main(standalone_mode=False)))
+
+
+def run_program(program: Callable[[], Any]) -> int:
+    """Run a program to its exit code; errors go to standard error in one sentence."""
+    try:
+        code = program()
+    except UserError as exc:
+        return _complain(str(exc), exc.exit_code)
+    except AutomlAgentError as exc:
+        return _complain(str(exc), 1)
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("Interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone, as `| head` does; Python must not complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _complain(text: str, code: int) -> int:
+    click.echo(f"Error: {text}", err=True)
+    return code
+
+
+def _find_plugin_command(name: str) -> click.Command | None:
+    from automl_agent.agent import load_all_plugins
+
+    commands = load_all_plugins().commands
+    command: click.Command | None = commands[name] if name in commands else None
+    return command

@@ -1,0 +1,120 @@
+"""`automl-agent doctor`: what is there, what is missing, and the remedy."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from automl_agent.cards.model_card import Requirement
+from automl_agent.errors import SetupError
+from automl_agent.runs.journal import Journal
+from automl_agent.runs.run_directory import home_folder, journal_path
+from automl_agent.ui.options import output_format, print_json
+from automl_agent.ui.rendering import show_table
+
+MIN_FREE_GIB = 1.0
+MIN_MEMORY_MIB = 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; remedy: empty if all is well."""
+
+    what: str
+    is_fine: bool
+    text: str
+    remedy: str = ""
+
+
+@click.command()
+@output_format
+def doctor(output_format: str) -> int:
+    """Say what is there, what is missing, and the remedy. Exit code 1 if something is missing."""
+    findings = list(examine())
+    is_fine = all(finding.is_fine for finding in findings)
+    if output_format == "json":
+        print_json({"ok": is_fine, "findings": [asdict(finding) for finding in findings]})
+    else:
+        rows = [["ok" if f.is_fine else "MISSING", f.what, f.text, f.remedy] for f in findings]
+        show_table(["", "what", "found", "remedy"], rows)
+        click.echo("All is well." if is_fine else "Something is missing; see the remedies.")
+    return 0 if is_fine else 1
+
+
+def examine() -> Iterator[Finding]:
+    """Everything that a run needs, one finding each."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(
+        "Python",
+        sys.version_info >= (3, 11),
+        python,
+        "" if sys.version_info >= (3, 11) else "Install Python 3.11 or newer.",
+    )
+    yield from _examine_state()
+    yield from _examine_machine()
+    yield from _examine_plugins()
+
+
+def _examine_state() -> Iterator[Finding]:
+    home = home_folder()
+    try:
+        with Journal(journal_path(home)):
+            pass
+    except SetupError as exc:
+        yield Finding("state", False, str(home), str(exc))
+        return
+    yield Finding("state", True, str(home))
+    free_gib = shutil.disk_usage(home).free / 2**30
+    remedy = "" if free_gib >= MIN_FREE_GIB else f"Free at least {MIN_FREE_GIB:g} GiB there."
+    yield Finding("disk", not remedy, f"{free_gib:.1f} GiB free", remedy)
+
+
+def _examine_machine() -> Iterator[Finding]:
+    from automl_agent.agent import available_resources
+
+    resources = available_resources()
+    remedy = "" if resources.memory_mib >= MIN_MEMORY_MIB else "Close programs, or add memory."
+    text = f"{resources.cpus} processors, {resources.memory_mib} MiB of memory for trainings"
+    yield Finding("machine", not remedy, text, remedy)
+
+
+def _examine_plugins() -> Iterator[Finding]:
+    from automl_agent.agent import load_all_plugins
+
+    plugins = load_all_plugins()
+    for name, sandbox in plugins.sandboxes.items():
+        problem = sandbox.find_problem()
+        yield Finding(
+            f"sandbox {name}",
+            problem is None,
+            "usable" if not problem else "not usable",
+            problem or "",
+        )
+    for failure in plugins.failures:
+        yield Finding(f"plugin {failure.distribution}", False, failure.reason, failure.remedy)
+    if not plugins.experts:
+        yield Finding("experts", False, "none", "pip install automl-agent-xgboost")
+    for name, expert in plugins.experts.items():
+        problems = [p for r in expert.card.requirements if (p := _find_problem(r))]
+        missing = " ".join(
+            f"'{r.package}{r.version}'" for r in expert.card.requirements if _find_problem(r)
+        )
+        text = "; ".join(problems) or f"from {plugins.experts.distribution(name)}"
+        yield Finding(
+            f"expert {name}", not problems, text, f"pip install {missing}" if missing else ""
+        )
+
+
+def _find_problem(requirement: Requirement) -> str | None:
+    from packaging.specifiers import SpecifierSet
+
+    try:
+        installed = version(requirement.package)
+    except PackageNotFoundError:
+        return f"{requirement.package} is not installed"
+    if installed not in SpecifierSet(requirement.version):
+        return f"{requirement.package} {installed} is not {requirement.version}"
+    return None

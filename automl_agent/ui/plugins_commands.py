@@ -1,0 +1,87 @@
+"""`automl-agent plugins`: what is installed, and whether it can be used."""
+
+import click
+
+from automl_agent.errors import UnknownNameError
+from automl_agent.plugins import discover_plugins
+from automl_agent.ui.options import output_format, print_json
+from automl_agent.ui.rendering import clean_text, show_table
+
+
+@click.group()
+def plugins() -> None:
+    """List plugins and check them."""
+
+
+@plugins.command("list")
+@output_format
+def list_plugins(output_format: str) -> None:
+    """The installed plugins, what they registered, and why one cannot be used."""
+    from automl_agent.agent import load_all_plugins
+
+    loaded = load_all_plugins()
+    registries = (
+        loaded.experts,
+        loaded.metrics,
+        loaded.chat_models,
+        loaded.sandboxes,
+        loaded.tools,
+        loaded.commands,
+    )
+    found = [
+        {
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "registers": {
+                f"{registry.kind}s": names
+                for registry in registries
+                if (names := _names_from(registry, plugin.distribution))
+            },
+        }
+        for plugin in loaded.loaded
+    ]
+    failures = [
+        {"distribution": f.distribution, "reason": f.reason, "remedy": f.remedy}
+        for f in loaded.failures
+    ]
+    if output_format == "json":
+        print_json({"plugins": found, "failures": failures})
+        return
+    rows = [[p["distribution"], p["version"], _describe(p["registers"])] for p in found]
+    show_table(["plugin", "version", "registers"], rows)
+    for failure in loaded.failures:
+        click.echo(clean_text(str(failure)))
+
+
+@plugins.command("check")
+@click.argument("names", nargs=-1)
+@click.option("--timeout", "timeout_s", type=float, default=60.0, show_default=True)
+@output_format
+def check_plugins(names: tuple[str, ...], timeout_s: float, output_format: str) -> int:
+    """Check plugins thoroughly, each in a process of its own. Exit code 1 if one has a problem."""
+    from automl_agent.plugin_check import check_in_subprocess
+
+    sources = {source.distribution: source for source in discover_plugins()}
+    for name in names:
+        if name not in sources:
+            raise UnknownNameError("plugin", name, sources)
+    problems = {
+        name: check_in_subprocess(sources[name], timeout_s=timeout_s) for name in names or sources
+    }
+    if output_format == "json":
+        print_json({"plugins": problems})
+    else:
+        for name, found in problems.items():
+            click.echo(clean_text(f"{name}: {'ok' if not found else ' '.join(found)}"))
+    return int(any(problems.values()))
+
+
+def _names_from(registry: object, distribution: str) -> list[str]:
+    from automl_agent.experts.registry import Registry
+
+    assert isinstance(registry, Registry)
+    return [name for name in registry if registry.distribution(name) == distribution]
+
+
+def _describe(registers: dict[str, list[str]]) -> str:
+    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in registers.items())

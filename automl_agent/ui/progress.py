@@ -1,0 +1,170 @@
+"""Live progress: a bar on a terminal, a line now and then in a log, nothing when quiet."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from automl_agent.ui.rendering import clean_text, format_number
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+# Often enough to see that it lives, rare enough for a log file.
+_LINE_EVERY_S = 5.0
+
+
+@dataclass
+class Standing:
+    """Where a run stands, kept up to date from its events."""
+
+    time_s: float
+    n_trials: int
+    greater_is_better: bool = False
+    metric: str = ""
+    n_ended: int = 0
+    best: float | None = None
+    trial_id: str = ""
+    step: int = 0
+    value: float | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    def take_event(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Learn from an event."""
+        if name == "data_profiled":
+            self.metric = fields["metric"]
+            self.greater_is_better = fields["greater_is_better"]
+        elif name == "trial_started":
+            self.trial_id, self.step, self.value = fields["trial_id"], 0, None
+        elif name == "trial_step" and fields["split"] == "valid":
+            self.step = fields["step"]
+            self.value = fields["metrics"].get(self.metric, self.value)
+        elif name == "trial_ended":
+            self.n_ended += 1
+            self._take_score(fields["valid_score"])
+
+    def describe(self) -> str:
+        """The trial that runs, the metric and the best so far, in a line."""
+        parts = [f"trial {self.trial_id}" if self.trial_id else "preparing"]
+        if self.step:
+            parts.append(f"step {self.step}")
+        if self.value is not None:
+            parts.append(f"{self.metric} {format_number(self.value)}")
+        if self.best is not None:
+            parts.append(f"best {format_number(self.best)}")
+        return ", ".join(parts)
+
+    def time_left_s(self) -> float:
+        """Seconds until the limit."""
+        return max(0.0, self.time_s - (time.monotonic() - self.started))
+
+    def _take_score(self, score: float | None) -> None:
+        if score is None:
+            return
+        better = max if self.greater_is_better else min
+        self.best = score if self.best is None else better(score, self.best)
+
+
+class LineProgress:
+    """Lines on standard error: each stage, each trial's end, and a sign of life between them."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+        self._last = 0.0
+
+    def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Take an event."""
+        self._standing.take_event(name, fields)
+        text = describe_event(name, fields, self._standing)
+        if text:
+            self._print(text)
+        elif name == "trial_step" and time.monotonic() - self._last > _LINE_EVERY_S:
+            left_s = self._standing.time_left_s()
+            self._print(f"  {self._standing.describe()}, {left_s:.0f} s left")
+
+    def close(self) -> None:
+        """Nothing to put away."""
+
+    def _print(self, text: str) -> None:
+        self._last = time.monotonic()
+        click.echo(clean_text(text), err=True)
+
+
+class BarProgress:
+    """A bar on a terminal, with the stages and trials above it."""
+
+    def __init__(self, standing: Standing) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._standing = standing
+        self._bar: RichProgress = Progress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[left]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("preparing", total=standing.n_trials, left="")
+        self._bar.start()
+
+    def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Take an event."""
+        self._standing.take_event(name, fields)
+        text = describe_event(name, fields, self._standing)
+        if text:
+            self._bar.console.print(clean_text(text), markup=False, highlight=False)
+        self._bar.update(
+            self._task,
+            completed=self._standing.n_ended,
+            description=clean_text(self._standing.describe()),
+            left=f"{self._standing.time_left_s():.0f} s left",
+        )
+
+    def pause(self) -> None:
+        """Make room for a question."""
+        self._bar.stop()
+
+    def resume(self) -> None:
+        """Show the bar again."""
+        self._bar.start()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+class NoProgress:
+    """Says nothing."""
+
+    def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Take an event."""
+
+    def close(self) -> None:
+        """Nothing to put away."""
+
+
+def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> str:
+    """The line for an event that a person wants to see, or nothing."""
+    match name:
+        case "data_profiled":
+            return (
+                f"{fields['name']}: {fields['n_rows']} rows, {fields['n_features']} features, "
+                f"{fields['task'].replace('_', ' ')}, metric {fields['metric']}"
+            )
+        case "expert_assigned":
+            return f"Expert {fields['expert']}: {fields['reason']}"
+        case "trial_ended":
+            score = format_number(fields["valid_score"])
+            problem = "" if fields["status"] == "ok" else f" ({fields['status']})"
+            return (
+                f"  {fields['trial_id']}: {standing.metric} {score}{problem}, "
+                f"{fields['seconds']:.1f} s, best {format_number(standing.best)}"
+            )
+        case "controller_text":
+            return str(fields["text"])
+        case _:
+            return ""

@@ -1,0 +1,104 @@
+"""`automl-agent runs`: what was run."""
+
+import time
+from typing import Any
+
+import click
+
+from automl_agent.errors import UnknownNameError
+from automl_agent.runs.journal import TABLES, Journal
+from automl_agent.runs.run_directory import home_folder, journal_path
+from automl_agent.ui.options import output_format, print_json
+from automl_agent.ui.rendering import clean_text, format_number, show_result, show_table
+
+
+@click.group()
+def runs() -> None:
+    """List and show runs."""
+
+
+@runs.command("list")
+@output_format
+def list_runs(output_format: str) -> None:
+    """All runs, the newest first."""
+    with Journal(journal_path(home_folder())) as journal:
+        rows = journal.list_runs()
+    if output_format == "json":
+        print_json({"runs": [_summarise(row) for row in rows]})
+    elif not rows:
+        click.echo("There are no runs yet; start one: automl-agent run TABLE --target COLUMN")
+    else:
+        headers = ["run", "status", "started", "table", "target", "metric", "score"]
+        show_table(headers, [_describe(row) for row in rows])
+
+
+@runs.command("show")
+@click.argument("run")
+@output_format
+def show_run(run: str, output_format: str) -> None:
+    """What RUN (its id, or "last") was asked, did and delivered."""
+    with Journal(journal_path(home_folder())) as journal:
+        row = find_run(journal.list_runs(), run)
+        tables = {table: journal.list_rows(table, row["run_id"]) for table in TABLES}
+    if output_format == "json":
+        print_json({**row, **tables})
+        return
+    request = row["request"]
+    click.echo(clean_text(f"Run {row['run_id']}: {row['status']}, started {_when(row)}"))
+    click.echo(clean_text(f"Request: {request['table']}, target {request['target']}"))
+    if row["result"]:
+        show_result(row["result"])
+    else:
+        _show_trials(tables["trials"])
+
+
+def find_run(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """The run of that id, or of its beginning, or the "last".
+
+    Raises: UnknownNameError.
+    """
+    matching = rows[:1] if name == "last" else [r for r in rows if r["run_id"].startswith(name)]
+    if len(matching) != 1:
+        raise UnknownNameError("run", name, [row["run_id"] for row in rows])
+    return matching[0]
+
+
+def _show_trials(trials: list[dict[str, Any]]) -> None:
+    rows = []
+    for trial in trials:
+        outcome = trial["outcome"] or {}
+        problem = outcome.get("message") or outcome.get("reason") or ""
+        score = format_number(outcome.get("valid_score"))
+        rows.append([trial["key"], trial["status"], score, problem.split("\n")[-1][:100]])
+    show_table(["trial", "status", "validation score", "message"], rows)
+
+
+def _describe(row: dict[str, Any]) -> list[str]:
+    summary = _summarise(row)
+    return [
+        summary["run_id"],
+        summary["status"],
+        _when(row),
+        summary["table"],
+        summary["target"],
+        summary["metric"] or "-",
+        format_number(summary["score"]),
+    ]
+
+
+def _summarise(row: dict[str, Any]) -> dict[str, Any]:
+    result = row["result"] or {}
+    return {
+        "run_id": row["run_id"],
+        "status": row["status"],
+        "started": row["started"],
+        "ended": row["ended"],
+        "table": row["request"]["table"],
+        "target": row["request"]["target"],
+        "metric": result.get("metric"),
+        "score": result.get("score"),
+    }
+
+
+def _when(row: dict[str, Any]) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started"]))

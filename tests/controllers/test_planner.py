@@ -1,0 +1,112 @@
+"""The built-in planner decides from the conversation alone."""
+
+import json
+from typing import Any
+
+import pytest
+
+from automl_agent.controllers.chat_model import Message, Reply
+from automl_agent.controllers.loop import run_loop
+from automl_agent.controllers.planner import Planner
+
+from .conftest import MakeSession
+
+
+def ask(messages: list[Message]) -> Reply:
+    return Planner().reply(messages, [], on_text=lambda _text: None)
+
+
+def ask_request(**fields: Any) -> list[Message]:
+    request = {"table": "t", "target": "y", "n_trials": 4, "time_s": 60.0, **fields}
+    return [Message("system", ""), Message("user", json.dumps(request))]
+
+
+def answer(messages: list[Message], reply: Reply, *results: dict[str, Any]) -> None:
+    messages.append(Message("assistant", reply.text, calls=reply.calls))
+    for call, result in zip(reply.calls, results, strict=True):
+        messages.append(
+            Message("tool", json.dumps(result), call_id=call.call_id, is_error="error" in result)
+        )
+
+
+def test_it_walks_the_stages_with_the_best_experts_and_tunes_the_best_one() -> None:
+    messages = ask_request()
+    reply = ask(messages)
+    assert [call.name for call in reply.calls] == ["profile_dataset"]
+    answer(messages, reply, {"data_card": {}})
+    reply = ask(messages)
+    assert [call.name for call in reply.calls] == ["search_experts"]
+    found = [{"expert": name, "expected_score": 0.5} for name in "abcd"]
+    answer(messages, reply, {"experts": found, "unfit": {}})
+    reply = ask(messages)
+    assert [call.arguments["expert"] for call in reply.calls] == ["a", "b", "c"]
+    answer(messages, reply, *({"plan_id": name} for name in "abc"))
+    reply = ask(messages)
+    assert [call.name for call in reply.calls[:4]] == [
+        "write_script",
+        "write_script",
+        "set_hyperparameters",
+        "predict_training_log",
+    ]
+    answer(messages, reply, *[{}] * 12)
+    for name in "abc":
+        reply = ask(messages)
+        assert [(c.name, c.arguments) for c in reply.calls] == [("train", {"plan_id": name})]
+        answer(messages, reply, {"error": "no memory"} if name == "b" else {"valid_score": 1})
+    reply = ask(messages)
+    assert [call.name for call in reply.calls] == ["compare_trials"]
+    best = {"plan_id": "c", "expert": "c", "valid_score": 0.1}
+    answer(messages, reply, {"trials": [best], "n_trials_left": 1})
+    reply = ask(messages)
+    assert [(c.name, c.arguments) for c in reply.calls] == [
+        ("tune", {"plan_id": "c", "n_trials": 1})
+    ]
+    answer(messages, reply, {"n_trials": 1, "best": None, "stopped": ""})
+    assert [call.name for call in ask(messages).calls] == ["finish"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "n_experts"),
+    [
+        pytest.param({}, 3, id="room for all"),
+        pytest.param({"n_trials": 2}, 2, id="no more than trials"),
+        pytest.param({"time_s": 10.0}, 1, id="little time"),
+    ],
+)
+def test_it_assigns_as_many_experts_as_there_is_room_for(
+    fields: dict[str, Any], n_experts: int
+) -> None:
+    messages = ask_request(**fields)
+    answer(messages, ask(messages), {"data_card": {}})
+    found = [{"expert": name, "expected_score": 0.5} for name in "abcd"]
+    answer(messages, ask(messages), {"experts": found, "unfit": {}})
+    assert len(ask(messages).calls) == n_experts
+
+
+def test_it_stops_with_the_reason_when_a_stage_fails() -> None:
+    messages = ask_request()
+    answer(messages, ask(messages), {"error": "There is no column 'y'."})
+    (call,) = ask(messages).calls
+    assert (call.name, call.arguments) == (
+        "finish",
+        {"summary": "Stopped: There is no column 'y'."},
+    )
+
+
+def test_it_says_why_no_expert_fits() -> None:
+    messages = ask_request()
+    answer(messages, ask(messages), {"data_card": {}})
+    answer(messages, ask(messages), {"experts": [], "unfit": {"a": "it does not read images"}})
+    (call,) = ask(messages).calls
+    assert call.arguments["summary"].endswith("a: it does not read images")
+
+
+def test_the_same_conversation_leads_to_the_same_reply() -> None:
+    assert ask(ask_request()) == ask(ask_request())
+
+
+def test_it_trains_and_delivers_through_the_loop(make_session: MakeSession) -> None:
+    session = make_session(experts=("xgboost",))
+    assert run_loop(Planner(), session, on_text=lambda _text: None) == "finished"
+    assert session.delivery is not None
+    assert len(session.trials) == 3

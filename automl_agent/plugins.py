@@ -1,8 +1,8 @@
 """Finding plugins, loading each in its own guard, and checking what it registers.
 
 Nothing here uses pluggy's own entry-point loading: it stops at the first broken plugin and skips
-duplicate names silently. Each plugin has a plugin manager of its own, so that an implementation that
-raises takes nobody else's result with it.
+duplicate names silently. Each plugin has a plugin manager of its own, so that an implementation
+that raises takes nobody else's result with it.
 """
 
 import contextlib
@@ -23,7 +23,8 @@ from importlib.metadata import (
 )
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import Any, TypeVar
 
 import pluggy
 from packaging.utils import canonicalize_name
@@ -35,6 +36,7 @@ from automl_agent.errors import AutomlAgentError, InputError, PluginError, sugge
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.registry import Registry
 
+T = TypeVar("T")
 GROUP = "automl_agent"
 DISABLED_VARIABLE = "AUTOML_AGENT_DISABLED_PLUGINS"
 TIMEOUT_VARIABLE = "AUTOML_AGENT_PLUGIN_TIMEOUT_S"
@@ -64,7 +66,7 @@ class LoadedPlugin:
     version: str
     manager: pluggy.PluginManager
 
-    def call(self, hook: str, **arguments: Any) -> Any:
+    def call(self, hook: str, **arguments: object) -> object:
         """What this plugin's implementation of a hook returns, or None if it has none.
 
         Raises: PluginError if it raises or does not return in time.
@@ -94,7 +96,7 @@ class Plugins:
     loaded: list[LoadedPlugin] = field(default_factory=list)
     failures: list[PluginError] = field(default_factory=list)
 
-    def call_each(self, hook: str, **arguments: Any) -> Iterator[Any]:
+    def call_each(self, hook: str, **arguments: object) -> Iterator[Any]:
         """The results of a hook that are not None, plugin after plugin.
 
         A plugin that fails is not asked again and is added to `failures`.
@@ -156,7 +158,7 @@ def find_cards(source: PluginSource) -> list[ModelCard]:
         )
     # A plugin that is a single module has no folder of its own, so no cards.
     folders = [Path(location) for location in spec.submodule_search_locations or ()]
-    return list(guard_call(lambda: _read_cards(folders), name, "reading its model cards"))
+    return guard_call(lambda: _read_cards(folders), name, "reading its model cards")
 
 
 def _read_cards(folders: Iterable[Path]) -> list[ModelCard]:
@@ -194,19 +196,20 @@ def load_plugin(source: PluginSource) -> LoadedPlugin:
     return _adopt(name, source.version, plugin)
 
 
-def guard_call(function: Callable[[], Any], distribution: str, action: str) -> Any:
+def guard_call(function: Callable[[], T], distribution: str, action: str) -> T:
     """What the function returns, if it returns in time and does not raise.
 
     The function runs in a daemon thread: one that hangs stays behind and dies with the program.
     Raises: PluginError; InputError if the time that the environment sets is no time.
     """
-    outcome: list[tuple[bool, Any]] = []
+    results: list[T] = []
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            outcome.append((True, function()))
+            results.append(function())
         except BaseException as exc:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
-            outcome.append((False, exc))
+            errors.append(exc)
 
     timeout_s = _read_timeout_s()
     thread = threading.Thread(target=run, daemon=True, name=f"plugin {distribution}")
@@ -214,15 +217,13 @@ def guard_call(function: Callable[[], Any], distribution: str, action: str) -> A
     with contextlib.redirect_stdout(sys.stderr):
         thread.start()
         thread.join(timeout_s)
-    if not outcome:
-        reason = f"{action} did not end within {timeout_s:g} s."
-        raise PluginError(distribution, reason, _suggest_leaving_out(distribution))
-    succeeded, result = outcome[0]
-    if succeeded:
-        return result
-    raise PluginError(
-        distribution, f"{action} failed{_describe(result)}.", _find_remedy(distribution, result)
-    ) from result
+    if results:
+        return results[0]
+    if errors:
+        reason, remedy = _explain(errors[0], action), _find_remedy(errors[0], distribution)
+        raise PluginError(distribution, reason, remedy) from errors[0]
+    reason = f"{action} did not end within {timeout_s:g} s."
+    raise PluginError(distribution, reason, suggest_leaving_out(distribution))
 
 
 def _read_timeout_s() -> float:
@@ -245,7 +246,7 @@ def _adopt(distribution: str, version: str, plugin: object) -> LoadedPlugin:
         lambda: _register(manager, plugin, distribution), distribution, "reading its hooks"
     )
     if problem:
-        raise PluginError(distribution, problem, _suggest_leaving_out(distribution))
+        raise PluginError(distribution, problem, suggest_leaving_out(distribution))
     return LoadedPlugin(distribution, version, manager)
 
 
@@ -267,19 +268,20 @@ def _register(manager: pluggy.PluginManager, plugin: object, distribution: str) 
 
 
 def _add_plugin(plugins: Plugins, plugin: LoadedPlugin) -> None:
-    hooks: list[tuple[str, Registry[Any], Callable[[Any], str]]] = [
-        ("register_experts", plugins.experts, _expert_name),
-        ("register_metrics", plugins.metrics, _metric_name),
-        ("register_chat_models", plugins.chat_models, _name_with("create")),
-        ("register_sandboxes", plugins.sandboxes, _name_with("find_problem", "start")),
-        ("register_tools", plugins.tools, _name_with("to_spec", "is_offered", "run")),
-        ("register_commands", plugins.commands, _name_with("main")),
+    # Each registry, and what its values must have beside a name.
+    hooks: list[tuple[str, Registry[Any], tuple[str, ...]]] = [
+        ("register_experts", plugins.experts, ("card", "write_scripts")),
+        ("register_metrics", plugins.metrics, ("tasks", "needs", "ideal", "compute", "loss")),
+        ("register_chat_models", plugins.chat_models, ("create",)),
+        ("register_sandboxes", plugins.sandboxes, ("find_problem", "start")),
+        ("register_tools", plugins.tools, ("to_spec", "parameters", "is_offered", "run")),
+        ("register_commands", plugins.commands, ("main",)),
     ]
     # Ask for everything before anything is added: a plugin counts as a whole or not at all.
     claims = [
         (registry, name, value)
-        for hook, registry, name_of in hooks
-        for name, value in _call_registering(plugin, hook, name_of)
+        for hook, registry, needed in hooks
+        for name, value in _call_registering(plugin, hook, registry.kind, needed)
     ]
     plugins.loaded.append(plugin)
     for registry, name, value in claims:
@@ -287,31 +289,39 @@ def _add_plugin(plugins: Plugins, plugin: LoadedPlugin) -> None:
 
 
 def _call_registering(
-    plugin: LoadedPlugin, hook: str, name_of: Callable[[Any], str]
-) -> list[tuple[str, Any]]:
+    plugin: LoadedPlugin, hook: str, kind: str, needed: tuple[str, ...]
+) -> list[tuple[str, object]]:
     """The values that a hook returns, each with its name.
 
-    Raises: PluginError if one does not fit the hook; its attributes may do anything, too.
+    Raises: PluginError if one does not fit the hook.
     """
     result = plugin.call(hook)
 
-    def name_values() -> list[tuple[str, Any]]:
+    def name_values() -> list[tuple[str, object]]:
         if not isinstance(result, list | tuple):
             raise AutomlAgentError(f"{_brief(result)} is not a list")
-        named = [(name_of(value), value) for value in result]
-        for name, value in named:
-            if not isinstance(name, str):
-                raise AutomlAgentError(f"the name of {_brief(value)} is not a string")
-        return named
+        return [(_read_name(value, kind, needed), value) for value in result]
 
     if result is None:
         return []
-    action = f"reading what its hook {hook} returned"
-    return list(guard_call(name_values, plugin.distribution, action))
+    # Guarded too: reading an attribute may run code of the plugin.
+    return guard_call(name_values, plugin.distribution, f"reading what its hook {hook} returned")
+
+
+def _read_name(value: object, kind: str, needed: Iterable[str]) -> str:
+    problem = next((f"has no {key!r}" for key in needed if not hasattr(value, key)), None)
+    named = value
+    if kind == "expert" and problem is None:
+        named = getattr(value, "card", None)
+        problem = None if isinstance(named, ModelCard) else "has a `card` that is no ModelCard"
+    name = getattr(named, "name", None)
+    if problem is None and isinstance(name, str):
+        return name
+    raise AutomlAgentError(f"{_brief(value)} is no {kind}: it {problem or 'has no name'}")
 
 
 def _claim_name(
-    plugins: Plugins, registry: Registry[Any], name: str, value: Any, distribution: str
+    plugins: Plugins, registry: Registry[Any], name: str, value: object, distribution: str
 ) -> None:
     holder = registry.distribution(name) if name in registry else None
     loser = registry.add(name, value, distribution=distribution)
@@ -325,52 +335,27 @@ def _claim_name(
     plugins.failures.append(PluginError(loser, reason, remedy))
 
 
-def _expert_name(value: Any) -> str:
-    card = getattr(value, "card", None)
-    if not isinstance(card, ModelCard) or not callable(getattr(value, "write_scripts", None)):
-        needed = "a ModelCard as `card` and a method `write_scripts`"
-        raise AutomlAgentError(f"{_brief(value)} is not an expert, which has {needed}")
-    return card.name
-
-
-def _metric_name(value: Any) -> str:
-    if not isinstance(value, Metric):
-        raise AutomlAgentError(f"{_brief(value)} is not an automl_agent.Metric")
-    return value.name
-
-
-def _name_with(*methods: str) -> Callable[[Any], str]:
-    def name_of(value: Any) -> str:
-        if not all(callable(getattr(value, method, None)) for method in methods):
-            needed = ", ".join(f"`{method}`" for method in methods)
-            raise AutomlAgentError(f"{_brief(value)} cannot be used: it must have {needed}")
-        return value.name
-
-    return name_of
-
-
 def _brief(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _describe(exc: BaseException) -> str:
-    """The exception as the end of a sentence that says what failed."""
+def _explain(exc: BaseException, action: str) -> str:
     try:
-        text = " ".join(str(exc).split()).rstrip(".")
+        text = shorten(str(exc), 500, placeholder=" …").rstrip(".")
     except Exception:  # noqa: BLE001 - a plugin's exception may fail to say what it is
         text = ""
     if isinstance(exc, AutomlAgentError):
-        return f": {text}"
-    return f" with {type(exc).__name__}: {text}" if text else f" with {type(exc).__name__}"
+        return f"{action} failed: {text}."
+    return f"{action} failed with {type(exc).__name__}{text and ': '}{text}."
 
 
-def _find_remedy(distribution: str, exc: BaseException) -> str:
+def _find_remedy(exc: BaseException, distribution: str) -> str:
     # The name of a missing submodule has a dot: its package is there, in another version.
     if isinstance(exc, ModuleNotFoundError) and exc.name and "." not in exc.name:
         missing = _missing_requirements(distribution) or [exc.name]
         return f"Install what it needs: pip install {' '.join(missing)}"
-    return _suggest_leaving_out(distribution)
+    return suggest_leaving_out(distribution)
 
 
 def _missing_requirements(distribution: str) -> list[str]:
@@ -392,5 +377,6 @@ def _missing_requirements(distribution: str) -> list[str]:
     ]
 
 
-def _suggest_leaving_out(distribution: str) -> str:
+def suggest_leaving_out(distribution: str) -> str:
+    """The remedy for what only a plugin's authors can change."""
     return f"Update it, or leave it out: {DISABLED_VARIABLE}={distribution}"

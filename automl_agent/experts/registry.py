@@ -17,6 +17,12 @@ class Registered(Generic[T]):
     distribution: str
 
 
+class _NotRegisteredError(UnknownNameError, KeyError):
+    """A KeyError too, because a mapping's `get` relies on it."""
+
+    __str__ = Exception.__str__  # a KeyError shows the repr of its text
+
+
 class Registry(Mapping[str, T]):
     """Things of one kind by name."""
 
@@ -45,10 +51,7 @@ class Registry(Mapping[str, T]):
 
         Raises: UnknownNameError with the nearest name.
         """
-        try:
-            return self._entries[name].value
-        except KeyError:
-            raise UnknownNameError(self.kind, name, self._entries) from None
+        return self._find(name).value
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -60,8 +63,16 @@ class Registry(Mapping[str, T]):
         return len(self._entries)
 
     def distribution(self, name: str) -> str:
-        """The distribution that brought the thing of that name."""
-        return self._entries[name].distribution
+        """The distribution that brought the thing of that name.
+
+        Raises: UnknownNameError.
+        """
+        return self._find(name).distribution
+
+    def _find(self, name: str) -> Registered[T]:
+        if name not in self._entries:
+            raise _NotRegisteredError(self.kind, name, self._entries)
+        return self._entries[name]
 
 
 def _is_called_after(distribution: str, name: str) -> bool:

@@ -1,6 +1,5 @@
 """The program `automl-agent`: finds the command, and turns errors into one sentence."""
 
-import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -84,10 +83,6 @@ def run_program(program: Callable[[], Any]) -> int:
         return exc.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _complain("Interrupted.", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has gone, as `| head` does; Python must not complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return code if isinstance(code, int) else 0
 
 

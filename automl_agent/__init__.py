@@ -7,31 +7,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from automl_agent.agent import Agent
-    from automl_agent.cards.data_card import DataCard, SplitRule
-    from automl_agent.cards.metric import Metric
-    from automl_agent.cards.model_card import ModelCard
-    from automl_agent.controllers.chat_model import (
-        ChatModel,
-        ChatModelProvider,
-        Message,
-        Reply,
-        ToolCall,
-        ToolSpec,
-    )
-    from automl_agent.controllers.tools import Tool
-    from automl_agent.errors import (
-        AutomlAgentError,
-        PluginError,
-        SandboxError,
-        ToolError,
-        UserError,
-    )
-    from automl_agent.experts.expert import Expert, template_expert
-    from automl_agent.experts.plan import Plan
-    from automl_agent.hookspecs import hookimpl
-    from automl_agent.result import Result
-    from automl_agent.sandboxes.sandbox import Sandbox
+    from automl_agent.agent import Agent as Agent
+    from automl_agent.cards.data_card import DataCard as DataCard
+    from automl_agent.cards.data_card import SplitRule as SplitRule
+    from automl_agent.cards.metric import Metric as Metric
+    from automl_agent.cards.model_card import ModelCard as ModelCard
+    from automl_agent.controllers.chat_model import ChatModel as ChatModel
+    from automl_agent.controllers.chat_model import ChatModelProvider as ChatModelProvider
+    from automl_agent.controllers.chat_model import Message as Message
+    from automl_agent.controllers.chat_model import Reply as Reply
+    from automl_agent.controllers.chat_model import ToolCall as ToolCall
+    from automl_agent.controllers.chat_model import ToolSpec as ToolSpec
+    from automl_agent.controllers.tools import Tool as Tool
+    from automl_agent.errors import AutomlAgentError as AutomlAgentError
+    from automl_agent.errors import PluginError as PluginError
+    from automl_agent.errors import SandboxError as SandboxError
+    from automl_agent.errors import ToolError as ToolError
+    from automl_agent.errors import UserError as UserError
+    from automl_agent.experts.expert import Expert as Expert
+    from automl_agent.experts.expert import template_expert as template_expert
+    from automl_agent.experts.plan import Plan as Plan
+    from automl_agent.hookspecs import hookimpl as hookimpl
+    from automl_agent.result import Result as Result
+    from automl_agent.sandboxes.sandbox import Sandbox as Sandbox
 
 _MODULES = {
     "Agent": "agent",
@@ -58,7 +56,7 @@ _MODULES = {
     "hookimpl": "hookspecs",
     "template_expert": "experts.expert",
 }
-__all__ = list(_MODULES)  # one list of the names, not two
+__all__ = list(_MODULES)
 __version__ = "0.1.0"
 
 

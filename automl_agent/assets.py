@@ -1,4 +1,4 @@
-"""Where the files of schemas/ and sandbox/ lie: beside the package in a checkout, inside it in a wheel."""
+"""Where schemas/ and sandbox/ lie: beside the package in a checkout, inside it in a wheel."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,7 @@
 """A deep check of one plugin, in a process of its own: a plugin may end the process that loads it.
 
-`python -m automl_agent.plugin_check NAME` prints {"distribution", "ok", "problems"}; its exit status
-is 1 if there is a problem.
+`python -m automl_agent.plugin_check NAME` prints {"distribution", "ok", "problems"} and ends with
+exit status 1 if there is a problem.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -19,8 +20,9 @@ from packaging.utils import canonicalize_name
 
 from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.metric import CLASSIFICATION, Task
+from automl_agent.cards.model_card import ModelCard
 from automl_agent.cards.profile import DEFAULT_METRIC
-from automl_agent.errors import AutomlAgentError, PluginError
+from automl_agent.errors import PluginError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.scripts import check_scripts
@@ -77,14 +79,14 @@ def check_plugin(source: PluginSource) -> list[str]:
     failures = list(plugins.failures)
     for plugin in plugins.loaded:
         failures += _check_answers(plugin)
-    for expert in plugins.experts.values():
-        failures += _check_expert(expert, source)
+    for name, expert in plugins.experts.items():
+        failures += _check_expert(name, expert, source)
     return [f"{failure.reason} {failure.remedy}" for failure in failures]
 
 
 def main() -> None:
     """Check the plugin that the command line names, and end the process."""
-    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}")
+    parser = argparse.ArgumentParser(prog="python -m automl_agent.plugin_check")
     parser.add_argument("name", help="the plugin's distribution")
     name = canonicalize_name(parser.parse_args().name)
     # From here on, all that the plugin and the programs it starts print goes to standard error.
@@ -93,7 +95,7 @@ def main() -> None:
     sources = [source for source in discover_plugins() if source.distribution == name]
     problems = [problem for source in sources for problem in check_plugin(source)]
     if not sources:
-        problems = [f"there is no plugin of that name. Install it: pip install {name}"]
+        problems = ["it is not installed. `automl-agent plugins list` shows the names of plugins."]
     document = {"distribution": name, "ok": not problems, "problems": problems}
     with os.fdopen(output, "w", encoding="utf-8") as stream:
         stream.write(json.dumps(document) + "\n")
@@ -116,37 +118,39 @@ def _read_problems(output: IO[bytes], exit_status: int, distribution: str) -> li
 
 
 def _check_answers(plugin: LoadedPlugin) -> Iterator[PluginError]:
-    """What goes wrong when the plugin is told and asked of things that it cannot know."""
-    name = plugin.distribution
-    yield from _failures_of(lambda: plugin.call("on_event", name=_UNKNOWN_EVENT, fields={}))
+    """What goes wrong when a plugin is told and asked what it cannot know."""
 
     def load_nothing() -> None:
         if plugin.call("load_dataset", source=_UNKNOWN_SOURCE) is not None:
             reason = "its hook load_dataset must return None for a source that it does not know."
-            raise PluginError(name, reason, suggest_leaving_out(name))
+            raise PluginError(plugin.distribution, reason, suggest_leaving_out(plugin.distribution))
 
     yield from _failures_of(load_nothing)
+    yield from _failures_of(lambda: plugin.call("on_event", name=_UNKNOWN_EVENT, fields={}))
 
 
-def _check_expert(expert: Expert, source: PluginSource) -> Iterator[PluginError]:
-    distribution, name = source.distribution, expert.card.name
-    if expert.card not in find_cards(source):
+def _check_expert(name: str, expert: Expert, source: PluginSource) -> Iterator[PluginError]:
+    distribution = source.distribution
+    try:
+        card = guard_call(lambda: expert.card, distribution, f"reading the card of {name!r}")
+    except PluginError as exc:
+        yield exc
+        return
+    if card not in find_cards(source):
         reason = f"the card of its expert {name!r} is not among the cards in its package."
         remedy = "Ship it there as model_card.json or model_cards/NAME.json."
         yield PluginError(distribution, reason, remedy)
-    for task in expert.card.tasks:
+    for task in card.tasks:
         action = f"writing the scripts of {name!r} for {task}"
-        yield from _failures_of(
-            lambda task=task: guard_call(lambda: _render(expert, task), distribution, action)
-        )
+        render = partial(_render, expert, card, task)
+        yield from _failures_of(partial(guard_call, render, distribution, action))
 
 
-def _render(expert: Expert, task: Task) -> None:
+def _render(expert: Expert, card: ModelCard, task: Task) -> None:
     """Write and check the scripts for each starting point.
 
     Raises: ToolError if a script does not fit, or whatever the expert raises.
     """
-    card = expert.card
     data_card = _example_card(task, card.input_types[0])
     for settings in starting_points(card):
         plan = Plan("check", data_card, card, Resources(cpus=1, memory_mib=1024), settings)
@@ -163,13 +167,14 @@ def _failures_of(check: Callable[[], object]) -> Iterator[PluginError]:
 def _example_card(task: Task, input_type: str) -> DataCard:
     """The data card of a small table."""
     classes = ["a", "b"] if task == "binary_classification" else ["a", "b", "c"]
+    shares = [1 / len(classes) for _ in classes]
     fields = {
         "name": "example",
         "description": "What a plugin is checked with.",
         "input_type": input_type,
         "task": task,
         "target": "label",
-        "label_space": {"kind": "classes", "classes": classes, "shares": [1 / len(classes)] * len(classes)},
+        "label_space": {"kind": "classes", "classes": classes, "shares": shares},
         "metric": DEFAULT_METRIC[task],
         "n_rows": 100,
         "n_features": 2,

@@ -256,7 +256,8 @@ def _register(manager: pluggy.PluginManager, plugin: object, distribution: str) 
         manager.register(plugin, name=distribution)
     except pluggy.PluginValidationError as exc:
         # The first line of pluggy's text names the plugin, as our message does.
-        return f"a hook does not fit its specification: {'; '.join(str(exc).splitlines()[1:])}."
+        text = ": ".join(str(exc).splitlines()[1:]).removeprefix("hookimpl definition: ")
+        return f"a hook does not fit its specification: {text}."
     callers = manager.get_hookcallers(plugin)
     if not callers:
         return "it implements no hook; each needs the mark `automl_agent.hookimpl`."

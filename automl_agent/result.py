@@ -15,7 +15,7 @@ from automl_agent.training.prediction import Prediction, predict_table
 from automl_agent.training.training_log import read_log
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
     from pandas import DataFrame
 
 
@@ -73,7 +73,7 @@ class Result:
         ]
         return pd.DataFrame(rows)
 
-    def predict(self, data: "DataFrame") -> "NDArray":
+    def predict(self, data: "DataFrame") -> "Array":
         """The label of each row, as the training data wrote labels, or its value."""
         return self.predict_rows(data).labels()
 

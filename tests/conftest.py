@@ -1,5 +1,10 @@
-"""What all tests share: a state of their own."""
+"""What all tests share: a state of their own, and a place for plugins."""
 
+import importlib
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,3 +16,54 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("AUTOML_AGENT_HOME", str(folder))
     return folder
+
+
+class Site:
+    """A folder on sys.path with distributions in it as pip leaves them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def install(self, project: Path) -> None:
+        """Add the distribution of a project's folder."""
+        fields = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+        shutil.copytree(project, self.folder, dirs_exist_ok=True)
+        requirements = [f"Requires-Dist: {text}" for text in fields.get("dependencies", ())]
+        entry_points = fields["entry-points"]["automl_agent"]
+        self.add(fields["name"], entry_points, version=fields["version"], metadata=requirements)
+
+    def add(
+        self,
+        name: str,
+        entry_points: Mapping[str, str],
+        files: Mapping[str, str] | None = None,
+        *,
+        version: str = "1",
+        metadata: Iterable[str] = (),
+    ) -> None:
+        """Add a distribution with these entry points and files (path: text)."""
+        folder = f"{name.replace('-', '_')}-{version}.dist-info"
+        lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *metadata]
+        targets = [f"{key} = {target}" for key, target in entry_points.items()]
+        self.write(f"{folder}/METADATA", "\n".join(lines))
+        self.write(f"{folder}/entry_points.txt", "\n".join(["[automl_agent]", *targets]))
+        for path, text in (files or {}).items():
+            self.write(path, text)
+
+    def write(self, path: str, text: str) -> None:
+        """Write one file."""
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(text)
+        importlib.invalidate_caches()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A place for plugins; what was imported from it is forgotten after the test."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    yield Site(folder)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]

@@ -195,9 +195,9 @@ def test_nothing_is_trained_if_the_person_says_no(cancer: pd.DataFrame, home: Pa
 
 
 def test_hyperparameters_that_the_person_changed_are_trained(cancer: pd.DataFrame) -> None:
-    gate = AnsweringGate(approved=True, settings={"xgboost": {"max_depth": 2}})
+    gate = AnsweringGate(approved=True, settings={"xgboost": {"max_leaves": 4}})
     result = Agent(gate=gate).run(cancer, "target", experts=XGBOOST, n_trials=1)
-    assert result.plan["settings"]["max_depth"] == 2
+    assert result.plan["settings"]["max_leaves"] == 4
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_bad_request_is_refused_in_one_sentence_and_leaves_nothing(
     request: dict[str, Any] = {"target": "target", "experts": XGBOOST, **changes}
     with pytest.raises(error, match=message):
         Agent().run(frame, **request)
-    assert not [path for path in home.rglob("runs/*")]
+    assert not list(home.glob("runs/*"))
 
 
 def test_a_time_that_is_too_short_says_so(cancer: pd.DataFrame) -> None:

@@ -47,7 +47,8 @@ def run_python(code: str, path: Path) -> subprocess.CompletedProcess[str]:
         pytest.param(
             "import contextlib, io\n"
             "from automl_agent.ui.app import cli\n"
-            "with contextlib.redirect_stdout(io.StringIO()): cli.main(['--help'], standalone_mode=False)",
+            "with contextlib.redirect_stdout(io.StringIO()):\n"
+            "    cli.main(['--help'], standalone_mode=False)",
             id="--help",
         ),
     ],

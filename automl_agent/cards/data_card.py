@@ -1,12 +1,12 @@
 """The data card: what is known of a data set, and how it is known."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from automl_agent.cards.documents import check_document, read_document
-from automl_agent.cards.metric import Task
+from automl_agent.cards.documents import Json, check_document, read_document
+from automl_agent.cards.metric import CLASSIFICATION, Task
 from automl_agent.errors import CardError
 
 Role = Literal["numeric", "categorical", "boolean", "datetime", "text", "identifier", "constant"]
@@ -32,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Classes:
-    """A label space of classes; `shares` are their parts of the labelled rows, in the same order."""
+    """A label space of classes; shares: their parts of the labelled rows, in the same order."""
 
     classes: tuple[str, ...]
     shares: tuple[float, ...] | None = None
@@ -70,7 +70,7 @@ class DataCard:
     """A data card; its headline fields are name, input type, label space and metric.
 
     provenance: for each field that is present, how it is known.
-    Source: the data card of AutoML-GPT (arXiv 2305.02499, section 3.1).
+    Source: the data card of AutoML-GPT (arXiv 2305.02499).
     """
 
     name: str
@@ -86,7 +86,7 @@ class DataCard:
     columns: tuple[Column, ...] | None = None
     statistics: Mapping[str, float] | None = None
     hints: tuple[Hint, ...] | None = None
-    split: SplitRule | None = field(default=None)
+    split: SplitRule | None = None
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -98,25 +98,28 @@ class DataCard:
         """The number of classes, or None for a regression."""
         return len(self.label_space.classes) if isinstance(self.label_space, Classes) else None
 
-    def with_stated(self, **fields: Any) -> "DataCard":
+    def with_stated(self, **fields: Json) -> "DataCard":
         """A copy with fields that a person stated."""
         stated: dict[str, Known] = dict.fromkeys(fields, "stated")
         return replace(self, **fields, provenance={**self.provenance, **stated})
 
     def to_json(self) -> dict[str, Any]:
         """The card as a JSON object that fits schemas/data_card.schema.json."""
-        return {key: value for key, value in _without_none(asdict(self)).items()}
+        return {key: _plain(value) for key, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, document: object, *, source: str = "data card") -> "DataCard":
         """The card in a JSON object.
 
-        Raises: CardError if it does not fit the schema or a field does not say how it is known.
+        Raises: CardError if it does not fit the schema, a field does not say how it is known, or
+        fields contradict each other.
         """
         check_document(document, "data_card", source=source)
         assert isinstance(document, dict)
         check_provenance(document, source=source)
-        return cls(**{key: _parse_field(key, value) for key, value in document.items()})
+        card = cls(**{key: _parse_field(key, value) for key, value in document.items()})
+        _check_consistency(card, source=source)
+        return card
 
 
 def read_data_card(path: Path) -> DataCard:
@@ -138,7 +141,34 @@ def check_provenance(document: Mapping[str, Any], *, source: str) -> None:
         )
 
 
-def _parse_field(key: str, value: Any) -> Any:
+def _check_consistency(card: DataCard, *, source: str) -> None:
+    space = card.label_space
+    if isinstance(space, Classes) != (card.task in CLASSIFICATION):
+        kind = "classes" if card.task in CLASSIFICATION else "continuous"
+        raise CardError(f"{source}: at /label_space/kind: must be {kind!r} for {card.task}.")
+    if isinstance(space, Classes):
+        _check_classes(space, card.task, source=source)
+    names = [column.name for column in card.columns or ()]
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise CardError(f"{source}: at /columns: the column {double!r} is there twice.")
+
+
+def _check_classes(space: Classes, task: Task, *, source: str) -> None:
+    n_classes = len(space.classes)
+    if task == "binary_classification" and n_classes != 2:
+        raise CardError(
+            f"{source}: at /label_space/classes: {n_classes} classes are not allowed for {task}; "
+            "allowed: 2."
+        )
+    if space.shares is not None and len(space.shares) != n_classes:
+        raise CardError(
+            f"{source}: at /label_space/shares: {len(space.shares)} shares are not allowed for "
+            f"{n_classes} classes; allowed: {n_classes}."
+        )
+
+
+def _parse_field(key: str, value: Json) -> Json:
     match key:
         case "columns":
             return tuple(Column(**column) for column in value)
@@ -147,15 +177,13 @@ def _parse_field(key: str, value: Any) -> Any:
         case "split":
             return SplitRule(**value)
         case "label_space":
-            space = Classes if value["kind"] == "classes" else Continuous
-            return space(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+            fields: Json = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+            return Classes(**fields) if fields["kind"] == "classes" else Continuous(**fields)
         case _:
             return value
 
 
-def _without_none(value: Any) -> Any:
+def _plain(value: Json) -> Json:
     if isinstance(value, Mapping):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list | tuple):
-        return [_without_none(item) for item in value]
-    return value
+        return {k: _plain(v) for k, v in value.items() if v is not None}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

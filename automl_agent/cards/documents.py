@@ -3,7 +3,7 @@
 import json
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -94,7 +94,7 @@ def check_document(document: object, schema: str | Mapping[str, Json], *, source
         raise CardError(f"{source}: {first}")
 
 
-def find_errors(document: object, schema: str | Mapping[str, Json]) -> Iterator[str]:
+def find_errors(document: Json, schema: str | Mapping[str, Json]) -> Iterator[str]:
     """One sentence for each place where the document does not fit, the most telling first."""
     from jsonschema.exceptions import relevance
 
@@ -134,7 +134,9 @@ def _create_validator(schema: Mapping[str, Json]) -> "Validator":
         return Resource.from_contents(load_schema(kind))
 
     types = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
-    create = validators.extend(Draft202012Validator, type_checker=types)
+    create: Callable[..., Validator] = validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, type_checker=types
+    )
     return create(schema, registry=Registry(retrieve=retrieve))  # type: ignore[call-arg]
 
 
@@ -148,31 +150,33 @@ def _is_finite(number: float) -> bool:
 
 
 def _explain(error: "ValidationError") -> str:
-    value = _shorten(dump_json(error.instance))
+    instance: Json = error.instance
+    expected: Json = error.validator_value
+    value = _shorten(dump_json(instance))
     match error.validator:
         case "enum":
-            return f"{value} is not allowed; allowed: {_list_choices(error.validator_value)}."
+            return f"{value} is not allowed; allowed: {_list_choices(expected)}."
         case "const":
             return f"{value} is not allowed; allowed: {_list_choices(_alternatives(error))}."
         case "type":
             names = [_TYPE_NAMES.get(name, f"a {name}") for name in _alternatives(error)]
             return f"{value} must be {' or '.join(names)}."
         case "required":
-            missing = [name for name in error.validator_value if name not in error.instance]
+            missing = [name for name in expected if name not in instance]
             return f"the field {missing[0]!r} is missing."
         case "additionalProperties" | "unevaluatedProperties" if unknown := _unknown_fields(error):
             return f"the field {unknown[0]!r} is unknown.{suggest(unknown[0], _known(error))}"
-        case "not" if fields := [f for f in _names(error.validator_value) if f in error.instance]:
+        case "not" if fields := [name for name in _required(expected) if name in instance]:
             return f"the field {fields[0]!r} does not go with the others."
         case kind if kind in _ALLOWED:
-            allowed = _ALLOWED[kind].format(error.validator_value)
-            return f"{value} is not allowed; allowed: {allowed}."
+            return f"{value} is not allowed; allowed: {_ALLOWED[str(kind)].format(expected)}."
         case _:
             return f"{value} is not allowed: {_shorten(error.message)}."
 
 
 def _unknown_fields(error: "ValidationError") -> list[str]:
-    return [str(name) for name in error.instance if name not in _known(error)]
+    instance: Json = error.instance
+    return [str(name) for name in instance if name not in _known(error)]
 
 
 def _known(error: "ValidationError") -> list[str]:
@@ -182,7 +186,7 @@ def _known(error: "ValidationError") -> list[str]:
 def _alternatives(error: "ValidationError") -> list[Json]:
     """What is allowed at the error's place, in all branches of a `oneOf` together."""
     siblings = (error.parent.context if error.parent else None) or [error]
-    allowed = []
+    allowed: list[Json] = []
     for sibling in siblings:
         if (sibling.validator, sibling.path) == (error.validator, error.path):
             value = sibling.validator_value
@@ -194,10 +198,11 @@ def _list_choices(choices: list[object]) -> str:
     return ", ".join(c if isinstance(c, str) else dump_json(c) for c in choices)
 
 
-def _names(schema: Mapping[str, Json]) -> list[str]:
+def _required(schema: Mapping[str, Json]) -> list[str]:
     """The fields that a schema asks for, itself or in a branch."""
     branches = schema.get("anyOf", ())
-    return [*schema.get("required", ()), *(name for branch in branches for name in _names(branch))]
+    inner = [name for branch in branches for name in _required(branch)]
+    return [*schema.get("required", ()), *inner]
 
 
 def _deepest(error: "ValidationError") -> "ValidationError":

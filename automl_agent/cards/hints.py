@@ -1,105 +1,186 @@
 """What a person should know about the data before training: leaks, duplicates, ids, time order."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.data_card import Classes, Column, Continuous, Hint
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
     from pandas import DataFrame, Series
 
-# So much of the labels known from one column alone is more often a leak than luck.
-_DETERMINED_SHARE = 0.999
+# So much of what the most frequent label gets wrong put right by one column is more often a leak
+# than luck; so is such a correlation.
+_DETERMINED_SHARE = 0.99
+_LEAK_CORRELATION = 0.999
 _RARE_CLASS_ROWS = 5
-_N_BINS = 64
+_N_NAMED_CLASSES = 5
+# A value of fewer rows, or a label of fewer neighbours, tells nothing but itself.
+_MIN_ROWS_PER_VALUE = 10
+_MIN_ROWS_PER_RUN = 5
+
+
+def find_class_hints(labels: "Array", space: Classes | Continuous) -> tuple[Hint, ...]:
+    """The hint that classes are rare; labels: class indices of all rows."""
+    import numpy as np
+
+    if not isinstance(space, Classes):
+        return ()
+    n_rows = np.bincount(labels, minlength=len(space.classes))
+    rare = [
+        (name, n) for name, n in zip(space.classes, n_rows, strict=True) if n < _RARE_CLASS_ROWS
+    ]
+    if not rare:
+        return ()
+    if len(rare) == 1:
+        return (Hint("rare_class", f"The class {rare[0][0]!r} has only {rare[0][1]} rows."),)
+    named = ", ".join(repr(name) for name, _ in rare[:_N_NAMED_CLASSES])
+    more = ", …" if len(rare) > _N_NAMED_CLASSES else ""
+    text = f"{len(rare)} classes have fewer than {_RARE_CLASS_ROWS} rows: {named}{more}."
+    return (Hint("rare_class", text),)
 
 
 def find_hints(
-    frame: "DataFrame", columns: tuple[Column, ...], labels: "NDArray", space: Classes | Continuous
+    frame: "DataFrame", columns: tuple[Column, ...], labels: "Array", space: Classes | Continuous
 ) -> tuple[Hint, ...]:
-    """The hints for a table; frame: its features, typed, one column for each of `columns`."""
-    found = [*_row_hints(frame), *_class_hints(labels, space)]
-    for position, column in enumerate(columns):
-        found.extend(_column_hints(frame.iloc[:, position], column, labels, space))
+    """The hints for rows of a table; frame: its features, typed, in the order of `columns`."""
+    found = [*_duplicate_hints(frame, columns, labels)]
+    position = 0
+    for column in columns:
+        if not column.is_feature:
+            found.append(_unused_hint(column))
+            continue
+        series = frame.iloc[:, position]
+        position += 1
+        found.extend(_time_hints(series, column))
+        find_leaks = _label_leaks if isinstance(space, Classes) else _value_leaks
+        found.extend(find_leaks(series, column, labels))
     return tuple(found)
 
 
-def _row_hints(frame: "DataFrame") -> Iterator[Hint]:
-    n_duplicates = int(frame.duplicated().sum()) if frame.shape[1] else 0
+def _duplicate_hints(
+    frame: "DataFrame", columns: tuple[Column, ...], labels: "Array"
+) -> Iterator[Hint]:
+    import pandas as pd
+
+    n_possible = math.prod(column.n_unique or 1 for column in columns if column.is_feature)
+    if n_possible < _MIN_ROWS_PER_VALUE * len(frame):
+        return  # in a few columns of a few values each, rows are alike by chance
+    rows = pd.concat([frame, pd.Series(labels, index=frame.index)], axis=1)
+    n_duplicates = int(rows.duplicated().sum())
     if n_duplicates:
-        share = n_duplicates / len(frame)
-        yield Hint("duplicate_rows", f"{n_duplicates} rows ({share:.1%}) repeat another row.")
+        share = n_duplicates / len(rows)
+        text = f"{n_duplicates} of {len(rows)} rows ({share:.1%}) repeat another row and its label."
+        yield Hint("duplicate_rows", text)
 
 
-def _class_hints(labels: "NDArray", space: Classes | Continuous) -> Iterator[Hint]:
-    if not isinstance(space, Classes):
-        return
-    for index, name in enumerate(space.classes):
-        n_rows = int((labels == index).sum())
-        if n_rows < _RARE_CLASS_ROWS:
-            yield Hint("rare_class", f"The class {name!r} has only {n_rows} rows.")
-
-
-def _column_hints(
-    series: "Series", column: Column, labels: "NDArray", space: Classes | Continuous
-) -> Iterator[Hint]:
-    name = column.name
+def _unused_hint(column: Column) -> Hint:
     if column.role == "identifier":
-        yield Hint("identifier", "Every row has its own value; the column is not used.", name)
-    if column.role in ("text", "constant"):
-        text = f"A {column.role} column is not used by experts for tables."
-        yield Hint("unused_column", text, name)
-    if column.role == "datetime" and series.dropna().is_monotonic_increasing:
+        text = "Nearly every row has its own value; the column is not used."
+        return Hint("identifier", text, column.name)
+    text = f"A {column.role} column is not used by experts for tables."
+    return Hint("unused_column", text, column.name)
+
+
+def _time_hints(series: "Series", column: Column) -> Iterator[Hint]:
+    if column.role != "datetime":
+        return
+    known = series.dropna()
+    if known.is_monotonic_increasing or known.is_monotonic_decreasing:
         text = "Rows are in the order of time; consider --split-by-time with this column."
-        yield Hint("time_order", text, name)
-    if column.is_feature:
-        yield from _leak_hints(series, column, labels, space)
+        yield Hint("time_order", text, column.name)
 
 
-def _leak_hints(
-    series: "Series", column: Column, labels: "NDArray", space: Classes | Continuous
-) -> Iterator[Hint]:
-    if isinstance(space, Classes):
-        share = _determined_share(series, column, labels)
-        kind = "equals_target" if share == 1 else "determines_target"
-        if share >= _DETERMINED_SHARE:
-            yield Hint(
-                kind, f"It tells the label of {share:.2%} of the rows; is it a leak?", column.name
-            )
-    elif column.role == "numeric":
-        correlation = _absolute_correlation(series, labels)
-        kind = "equals_target" if correlation > 1 - 1e-9 else "determines_target"
-        if correlation >= _DETERMINED_SHARE:
-            text = f"Its correlation with the target is {correlation:.4f}; is it a leak?"
-            yield Hint(kind, text, column.name)
-
-
-def _determined_share(series: "Series", column: Column, labels: "NDArray") -> float:
-    """The share of rows whose label is the most frequent one among rows with the same value."""
-    import pandas as pd
-
-    if column.role == "categorical" and (column.n_unique or 0) > len(series) / 10:
-        return 0.0  # nearly every value is alone, so it tells its own label and nothing else
-    values = series if column.role in ("categorical", "boolean") else _bin_numbers(series)
-    counts = pd.crosstab(values.fillna("missing").to_numpy(), labels)
-    return float(counts.max(axis=1).sum() / len(series))
-
-
-def _bin_numbers(series: "Series") -> "Series":
-    import pandas as pd
-
-    ranks = series.rank(method="dense")
-    if ranks.max() <= _N_BINS:
-        return ranks.astype("object")
-    return pd.qcut(series.rank(method="first"), _N_BINS, labels=False).astype("object")
-
-
-def _absolute_correlation(series: "Series", labels: "NDArray") -> float:
+def _label_leaks(series: "Series", column: Column, labels: "Array") -> Iterator[Hint]:
+    """The hint that one column tells the class."""
     import numpy as np
 
-    known = series.notna().to_numpy()
-    values = series.to_numpy(dtype="float64")[known]
-    if known.sum() < 3 or values.std() == 0 or labels[known].std() == 0:
+    counts = np.bincount(labels)
+    n_others = len(labels) - counts.max()
+    groups = _group_by_value(series)
+    is_discrete = groups is not None
+    if n_others < _MIN_ROWS_PER_RUN or (not is_discrete and column.role == "categorical"):
+        return
+    if groups is None:
+        groups = _group_by_runs(_as_numbers(series), labels)
+    n_told = _count_majorities(groups, labels)
+    if n_told - counts.max() < _DETERMINED_SHARE * n_others:
+        return
+    is_copy = n_told == len(labels) and len(np.unique(groups)) == np.count_nonzero(counts)
+    kind = "equals_target" if is_discrete and is_copy else "determines_target"
+    text = f"It tells the label of {n_told / len(labels):.2%} of the rows; is it a leak?"
+    yield Hint(kind, text, column.name)
+
+
+def _value_leaks(series: "Series", column: Column, labels: "Array") -> Iterator[Hint]:
+    """The hint that one column tells the value."""
+    groups = _group_by_value(series)
+    correlation = 0.0 if groups is None else _correlation_ratio(groups, labels)
+    if column.role in ("numeric", "datetime"):
+        correlation = max(correlation, _absolute_correlation(_as_numbers(series), labels))
+    if correlation >= _LEAK_CORRELATION:
+        kind = "equals_target" if correlation > 1 - 1e-9 else "determines_target"
+        text = f"Its correlation with the target is {correlation:.4f}; is it a leak?"
+        yield Hint(kind, text, column.name)
+
+
+def _group_by_value(series: "Series") -> "Array | None":
+    """A number for each distinct value, -1 where it is missing; None if the values are too many."""
+    codes, distinct = series.factorize()
+    return codes if len(distinct) * _MIN_ROWS_PER_VALUE <= len(series) else None
+
+
+def _group_by_runs(numbers: "Series", labels: "Array") -> "Array":
+    """A number for each run of rows that have one label when they are in the order of the numbers.
+
+    Short runs are one group together; -1 where the number is missing.
+    """
+    import numpy as np
+
+    known = np.flatnonzero(numbers.notna())
+    order = known[np.argsort(numbers.to_numpy()[known], kind="stable")]
+    ordered = labels[order]
+    runs = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0) + 1
+    runs[np.bincount(runs)[runs] < _MIN_ROWS_PER_RUN] = 0
+    groups = np.full(len(labels), -1)
+    groups[order] = runs
+    return groups
+
+
+def _count_majorities(groups: "Array", labels: "Array") -> int:
+    """The number of rows that have the most frequent label of their group."""
+    import numpy as np
+
+    n_labels = labels.max() + 1
+    pairs, counts = np.unique(groups * n_labels + labels, return_counts=True)
+    firsts = np.flatnonzero(np.diff(pairs // n_labels, prepend=pairs[0] // n_labels - 1))
+    return int(np.maximum.reduceat(counts, firsts).sum())
+
+
+def _correlation_ratio(groups: "Array", labels: "Array") -> float:
+    """The root of the share of the labels' variance that the means of the groups explain."""
+    import numpy as np
+
+    codes = groups + 1
+    means = np.bincount(codes, labels) / np.maximum(np.bincount(codes), 1)
+    return float(means[codes].std() / labels.std()) if labels.std() > 0 else 0.0
+
+
+def _absolute_correlation(numbers: "Series", labels: "Array") -> float:
+    """The correlation of the finite numbers or of their ranks, whichever is greater."""
+    import numpy as np
+    import pandas as pd
+
+    known = np.isfinite(numbers.to_numpy())
+    pairs = pd.DataFrame({"number": numbers.to_numpy()[known], "label": labels[known]})
+    if len(pairs) < 3 or (pairs.nunique() < 2).any():
         return 0.0
-    return float(abs(np.corrcoef(values, labels[known])[0, 1]))
+    return max(float(np.abs(np.corrcoef(p, rowvar=False)[0, 1])) for p in (pairs, pairs.rank()))
+
+
+def _as_numbers(series: "Series") -> "Series":
+    if series.dtype.kind == "M":
+        seconds: Series = (series - series.min()).dt.total_seconds()
+        return seconds
+    return series

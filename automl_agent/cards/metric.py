@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
 
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
 CLASSIFICATION: tuple[Task, ...] = ("binary_classification", "multiclass_classification")
@@ -26,7 +27,7 @@ class Metric:
     greater_is_better: bool
     needs: Literal["probabilities", "classes", "values"]
     ideal: float
-    compute: "Callable[[NDArray, NDArray], float]"
+    compute: "Callable[[Array, Array], float]"
 
     def loss(self, score: float) -> float:
         """The score turned so that smaller is better."""
@@ -34,4 +35,6 @@ class Metric:
 
     def is_better(self, score: float, than: float) -> bool:
         """Whether a score beats another; a score that is not a number beats nothing."""
-        return self.loss(score) < self.loss(than) or than != than
+        if isnan(score):
+            return False
+        return isnan(than) or self.loss(score) < self.loss(than)

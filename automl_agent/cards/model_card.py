@@ -8,7 +8,7 @@ from typing import Any, Literal
 from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.documents import check_document, read_document
 from automl_agent.cards.metric import Task
-from automl_agent.errors import CardError
+from automl_agent.errors import CardError, suggest
 
 Value = str | int | float | bool
 Settings = Mapping[str, Value]
@@ -64,7 +64,7 @@ class Expectation:
 class ModelCard:
     """A model card; its headline fields are name, structure, description and architecture.
 
-    Source: the model card of AutoML-GPT (arXiv 2305.02499, section 3.1).
+    Source: the model card of AutoML-GPT (arXiv 2305.02499).
     """
 
     name: str
@@ -150,50 +150,84 @@ def _parse_parameter(document: Mapping[str, Any]) -> Parameter:
 
 
 def _check_consistency(card: ModelCard, *, source: str) -> None:
-    names = [parameter.name for parameter in card.search_space]
+    earlier: dict[str, Parameter] = {}
     for index, parameter in enumerate(card.search_space):
         place = f"{source}: at /search_space/{index}"
-        if names.index(parameter.name) != index:
+        if parameter.name in earlier:
             raise CardError(f"{place}: the parameter {parameter.name!r} is there twice.")
-        problem = value_problem(parameter, parameter.default)
-        if problem:
-            raise CardError(f"{place}/default: {problem}")
-        if parameter.condition and parameter.condition.parameter not in names[:index]:
-            raise CardError(
-                f"{place}/condition: {parameter.condition.parameter!r} is not a parameter above; "
-                f"allowed: {', '.join(names[:index]) or 'none'}."
-            )
+        _check_parameter(parameter, place=place)
+        _check_condition(parameter.condition, earlier, place=f"{place}/condition")
+        earlier[parameter.name] = parameter
     for task in card.tasks:
         if task not in card.expectations:
             raise CardError(f"{source}: at /expectations: the task {task!r} is missing.")
-    _check_starting_points(card, source=source)
-
-
-def _check_starting_points(card: ModelCard, *, source: str) -> None:
-    parameters = {parameter.name: parameter for parameter in card.search_space}
+    for name, expectation in card.expectations.items():
+        if list(expectation.gain) != sorted(expectation.gain):
+            raise CardError(f"{source}: at /expectations/{name}/gain: the values must ascend.")
     for index, settings in enumerate(card.starting_points):
-        for name, value in settings.items():
-            place = f"{source}: at /starting_points/{index}/{name}"
-            if name not in parameters:
-                raise CardError(f"{place}: is not in the search space.")
-            problem = value_problem(parameters[name], value)
-            if problem:
-                raise CardError(f"{place}: {problem}")
+        _check_starting_point(settings, earlier, place=f"{source}: at /starting_points/{index}")
+
+
+def _check_parameter(parameter: Parameter, *, place: str) -> None:
+    for side in ("low", "high"):
+        bound = getattr(parameter, side)
+        if parameter.type == "int" and not float(bound).is_integer():
+            raise CardError(f"{place}/{side}: {bound} must be a whole number, as the type is int.")
+    if parameter.log and parameter.low is not None and parameter.low <= 0:
+        raise CardError(f"{place}/low: {parameter.low} must be above 0, as the scale is log.")
+    problem = value_problem(parameter, parameter.default)
+    if problem:
+        raise CardError(f"{place}/default: {problem}")
+
+
+def _check_condition(
+    condition: Condition | None, earlier: Mapping[str, Parameter], *, place: str
+) -> None:
+    if condition is None:
+        return
+    if condition.parameter not in earlier:
+        raise CardError(
+            f"{place}: {condition.parameter!r} is not a parameter above; "
+            f"allowed: {', '.join(earlier) or 'none'}."
+        )
+    for index, value in enumerate(condition.values):
+        problem = value_problem(earlier[condition.parameter], value)
+        if problem:
+            raise CardError(f"{place}/values/{index}: {problem}")
+
+
+def _check_starting_point(
+    settings: Settings, parameters: Mapping[str, Parameter], *, place: str
+) -> None:
+    for name, value in settings.items():
+        if name not in parameters:
+            raise CardError(
+                f"{place}: {name!r} is not in the search space.{suggest(name, parameters)}"
+            )
+        problem = value_problem(parameters[name], value)
+        if problem:
+            raise CardError(f"{place}/{name}: {problem}")
 
 
 def value_problem(parameter: Parameter, value: object) -> str | None:
-    """Why a value is not allowed for a parameter, in a sentence; None if it is."""
+    """Why a value is not allowed for a parameter, in a sentence; None if it is.
+
+    A whole number may be written as 4 or as 4.0, as in JSON.
+    """
     if parameter.type == "choice":
-        # `True == 1` in Python, so the type must agree too.
-        if any(value == c and type(value) is type(c) for c in parameter.choices):
+        if any(is_same(value, choice) for choice in parameter.choices):
             return None
         return f"{value!r} is not allowed; allowed: {', '.join(map(repr, parameter.choices))}."
-    number = int if parameter.type == "int" else (int, float)
-    assert parameter.low is not None and parameter.high is not None
-    is_number = isinstance(value, number) and not isinstance(value, bool)
-    if is_number and parameter.low <= value <= parameter.high:  # type: ignore[operator]
+    low, high = parameter.low, parameter.high
+    assert low is not None and high is not None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_of_type = is_number and (parameter.type == "float" or value % 1 == 0)  # type: ignore[operator]
+    if is_of_type and low <= value <= high:  # type: ignore[operator]
         return None
     kind = "a whole number" if parameter.type == "int" else "a number"
-    return (
-        f"{value!r} is not allowed; allowed: {kind} from {parameter.low:g} to {parameter.high:g}."
-    )
+    return f"{value!r} is not allowed; allowed: {kind} from {low} to {high}."
+
+
+def is_same(value: object, choice: Value) -> bool:
+    """Whether a value is this choice; True is not 1, as in JSON and unlike in Python."""
+    return value == choice and isinstance(value, bool) == isinstance(choice, bool)

@@ -1,26 +1,25 @@
 """The prompt paragraph: cards, plan and predicted log in one fixed-format text, and its parser.
 
-Source: the prompt paragraph of AutoML-GPT (arXiv 2305.02499, section 3.1 and appendix).
+Source: the prompt paragraph of AutoML-GPT (arXiv 2305.02499).
 """
 
-import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from json import JSONDecodeError
 from typing import Any
 
 from automl_agent.cards.data_card import DataCard
+from automl_agent.cards.documents import Json, check_document, dump_json, parse_json
 from automl_agent.cards.model_card import ModelCard, Settings
 from automl_agent.cards.predicted_log import PredictedLog
-from automl_agent.errors import CardError
+from automl_agent.errors import CardError, suggest
 
 TITLE = "AutoML prompt paragraph, version 1"
 TASK_SENTENCE = (
     "Process the data described by the data card, build the model described by the model card, "
     "tune the hyperparameters below and predict the training log before any training."
 )
-# Other fields of the cards, in one line each; together with the headline fields they are the card.
 _DATA_HEADLINE = {
     "Data name": "name",
     "Input data type": "input_type",
@@ -35,10 +34,42 @@ _MODEL_HEADLINE = {
     "Model description": "description",
     "Architecture hyperparameters": "architecture",
 }
-_LINE = re.compile(r"(?P<label>[A-Z][A-Za-z ,()]*): (?P<value>.*)")
-# Control, format, surrogate and private-use characters and line separators could hide or repaint
-# text in front of the person who approves it.
-_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# The fields of the cards that are no headline, in one line each.
+_OTHER_DATA = "Other data card fields"
+_OTHER_MODEL = "Other model card fields"
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_NEIGHBOURS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "similarity"],
+        "properties": {
+            "name": _TEXT,
+            "similarity": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+    },
+}
+# What each line must hold.
+_SCHEMAS: dict[str, Mapping[str, Json]] = {
+    **{
+        label: {"$ref": f"urn:automl-agent:{card}:1#/properties/{key}"}
+        for card, headline in (("data_card", _DATA_HEADLINE), ("model_card", _MODEL_HEADLINE))
+        for label, key in headline.items()
+    },
+    _OTHER_DATA: {"type": "object"},
+    _OTHER_MODEL: {"type": "object"},
+    "Requirements": _TEXTS,
+    "Constraints": _TEXTS,
+    "Resources": {"$ref": "urn:automl-agent:job:1#/properties/resources"},
+    "Similar data sets": _NEIGHBOURS,
+    "A, data processing": _TEXT,
+    "B, model architecture": _TEXT,
+    "C, hyperparameters": {"$ref": "urn:automl-agent:plan:1#/properties/settings"},
+    "D, predicted training log": {"$ref": "urn:automl-agent:plan:1#/properties/predicted_log"},
+}
+_LINE = re.compile(r"(?P<label>[A-Z][A-Za-z ,]*): (?P<value>.*)")
 
 
 @dataclass(frozen=True)
@@ -54,7 +85,7 @@ class Paragraph:
     """What the paragraph carries.
 
     data_processing, model_architecture: what script A and script B do, in words.
-    resources: such as {"cpus": 2, "memory_mib": 8000, "gpus": ["4 × NVIDIA A5000"]}.
+    resources: such as {"cpus": 2, "memory_mib": 8000, "gpus": ["NVIDIA A5000"]}.
     """
 
     data_card: DataCard
@@ -74,46 +105,41 @@ def render_paragraph(paragraph: Paragraph) -> str:
     lines = [f"# {TITLE}", TASK_SENTENCE]
     for title, fields in _sections(paragraph):
         lines.append(f"\n## {title}")
-        lines.extend(f"{label}: {_dump(value)}" for label, value in fields.items())
+        lines.extend(f"{label}: {dump_json(value)}" for label, value in fields.items())
     return "\n".join(lines) + "\n"
 
 
 def parse_paragraph(text: str) -> Paragraph:
     """What a rendered paragraph was made from.
 
-    Raises: CardError that names the line which is missing, unknown, double or not JSON.
+    Raises: CardError that names the line which is missing, unknown, double, not JSON, or holds what
+    its schema does not allow.
     """
-    values = dict(_parse_lines(text))
-    take = _Taker(values)
-    paragraph = Paragraph(
+    values = _read_values(text)
+    log = values["D, predicted training log"]
+    return Paragraph(
         data_card=DataCard.from_json(
-            {key: take(label) for label, key in _DATA_HEADLINE.items()}
-            | take("Other data card fields"),
-            source="prompt paragraph, data card",
+            _join_card(values, _DATA_HEADLINE, _OTHER_DATA), source="prompt paragraph, data card"
         ),
         model_card=ModelCard.from_json(
-            {key: take(label) for label, key in _MODEL_HEADLINE.items()}
-            | take("Other model card fields"),
-            source="prompt paragraph, model card",
+            _join_card(values, _MODEL_HEADLINE, _OTHER_MODEL), source="prompt paragraph, model card"
         ),
-        requirements=tuple(take("Requirements")),
-        constraints=tuple(take("Constraints")),
-        resources=take("Resources"),
-        data_processing=take("A, data processing"),
-        model_architecture=take("B, model architecture"),
-        settings=take("C, hyperparameters"),
-        predicted_log=_parse_predicted_log(take("D, predicted training log")),
-        neighbours=tuple(Neighbour(**n) for n in take("Similar data sets")),
+        requirements=tuple(values["Requirements"]),
+        constraints=tuple(values["Constraints"]),
+        resources=values["Resources"],
+        data_processing=values["A, data processing"],
+        model_architecture=values["B, model architecture"],
+        settings=values["C, hyperparameters"],
+        predicted_log=log
+        and PredictedLog.from_json(log, source="prompt paragraph, 'D, predicted training log'"),
+        neighbours=tuple(Neighbour(**neighbour) for neighbour in values["Similar data sets"]),
     )
-    if values:
-        raise CardError(f"prompt paragraph: the line {next(iter(values))!r} is unknown.")
-    return paragraph
 
 
 def _sections(p: Paragraph) -> Iterator[tuple[str, dict[str, Any]]]:
     data, model = p.data_card.to_json(), p.model_card.to_json()
-    yield "Data card", _card_fields(data, _DATA_HEADLINE, "Other data card fields")
-    yield "Model card", _card_fields(model, _MODEL_HEADLINE, "Other model card fields")
+    yield "Data card", _split_card(data, _DATA_HEADLINE, _OTHER_DATA)
+    yield "Model card", _split_card(model, _MODEL_HEADLINE, _OTHER_MODEL)
     yield (
         "Requirements and resources",
         {
@@ -125,9 +151,7 @@ def _sections(p: Paragraph) -> Iterator[tuple[str, dict[str, Any]]]:
     yield (
         "Plan",
         {
-            "Similar data sets": [
-                {"name": n.name, "similarity": n.similarity} for n in p.neighbours
-            ],
+            "Similar data sets": [asdict(neighbour) for neighbour in p.neighbours],
             "A, data processing": p.data_processing,
             "B, model architecture": p.model_architecture,
             "C, hyperparameters": p.settings,
@@ -136,7 +160,7 @@ def _sections(p: Paragraph) -> Iterator[tuple[str, dict[str, Any]]]:
     )
 
 
-def _card_fields(
+def _split_card(
     card: Mapping[str, Any], headline: Mapping[str, str], others: str
 ) -> dict[str, Any]:
     fields = {label: card[key] for label, key in headline.items()}
@@ -144,50 +168,48 @@ def _card_fields(
     return fields | {others: rest}
 
 
-def _dump(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(_escape(character) for character in text)
+def _join_card(values: Mapping[str, Any], headline: Mapping[str, str], others: str) -> Json:
+    # A second value for a headline, far down in the long line, would win unseen.
+    for label, key in headline.items():
+        if key in values[others]:
+            raise CardError(
+                f"prompt paragraph, {others!r}: the field {key!r} has the line {label!r} above."
+            )
+    return {key: values[label] for label, key in headline.items()} | values[others]
 
 
-def _escape(character: str) -> str:
-    if unicodedata.category(character) not in _UNSEEN_CATEGORIES:
-        return character
-    # JSON writes characters beyond U+FFFF as two escapes.
-    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
+def _read_values(text: str) -> dict[str, Json]:
+    """The value of every label, each as its schema asks for.
 
-
-def _parse_lines(text: str) -> Iterator[tuple[str, Any]]:
-    seen: set[str] = set()
-    for number, line in enumerate(text.split("\n"), start=1):
+    Raises: CardError.
+    """
+    values: dict[str, Json] = {}
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip() or line.startswith("#") or line.strip() == TASK_SENTENCE:
             continue
-        match = _LINE.fullmatch(line)
-        if not match:
-            raise CardError(f"prompt paragraph, line {number}: is not 'Label: value'.")
-        label = match["label"]
-        if label in seen:
+        label, value = _read_line(line, place=f"prompt paragraph, line {number}")
+        if label in values:
             raise CardError(f"prompt paragraph, line {number}: {label!r} is there twice.")
-        seen.add(label)
-        try:
-            yield label, json.loads(match["value"])
-        except (json.JSONDecodeError, RecursionError) as exc:
-            raise CardError(
-                f"prompt paragraph, line {number}: the value of {label!r} is not JSON ({exc})."
-            ) from exc
+        values[label] = value
+    for label in _SCHEMAS:
+        if label not in values:
+            raise CardError(f"prompt paragraph: the line {label!r} is missing.")
+    return values
 
 
-class _Taker:
-    """Takes each line's value once, so that what is left over is unknown."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self._values = values
-
-    def __call__(self, label: str) -> Any:
-        try:
-            return self._values.pop(label)
-        except KeyError:
-            raise CardError(f"prompt paragraph: the line {label!r} is missing.") from None
-
-
-def _parse_predicted_log(document: Mapping[str, Any] | None) -> PredictedLog | None:
-    return document and PredictedLog.from_json(document)  # type: ignore[return-value]
+def _read_line(line: str, *, place: str) -> tuple[str, Json]:
+    match = _LINE.fullmatch(line)
+    if not match:
+        raise CardError(f"{place}: is not 'Label: value'.")
+    label = match["label"]
+    if label not in _SCHEMAS:
+        raise CardError(f"{place}: the label {label!r} is unknown.{suggest(label, _SCHEMAS)}")
+    try:
+        value = parse_json(match["value"])
+    except JSONDecodeError as exc:
+        reason = f"{exc.msg} at its character {exc.pos + 1}"
+        raise CardError(f"{place}: the value of {label!r} is not JSON ({reason}).") from exc
+    except ValueError as exc:
+        raise CardError(f"{place}: the value of {label!r} is not JSON ({exc}).") from exc
+    check_document(value, _SCHEMAS[label], source=f"{place}, {label!r}")
+    return label, value

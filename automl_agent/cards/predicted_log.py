@@ -1,8 +1,12 @@
 """A training log that was written before the training."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from automl_agent.cards.documents import check_document
+from automl_agent.errors import CardError
+
+_SCHEMA = {"$ref": "urn:automl-agent:plan:1#/$defs/predicted_log"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,28 @@ class PredictedLog:
         return {**asdict(self), "points": [asdict(point) for point in self.points]}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "PredictedLog":
-        """The predicted log from the JSON object that `to_json` wrote."""
+    def from_json(cls, document: object, *, source: str = "predicted log") -> "PredictedLog":
+        """The predicted log in a JSON object.
+
+        Raises: CardError if it does not fit the schema, an interval is without its median, or the
+        steps descend.
+        """
+        check_document(document, _SCHEMA, source=source)
+        assert isinstance(document, dict)
         points = tuple(PredictedPoint(**point) for point in document["points"])
+        _check_points(points, source=source)
         return cls(**{**document, "points": points})
+
+
+def _check_points(points: tuple[PredictedPoint, ...], *, source: str) -> None:
+    last_step = 0
+    for index, point in enumerate(points):
+        place = f"{source}: at /points/{index}"
+        if not point.low <= point.median <= point.high:
+            raise CardError(
+                f"{place}: the median {point.median} is not between low {point.low} and high "
+                f"{point.high}."
+            )
+        if point.step < last_step:
+            raise CardError(f"{place}/step: {point.step} is below the step before, {last_step}.")
+        last_step = point.step

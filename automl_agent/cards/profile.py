@@ -1,6 +1,7 @@
 """Measuring a data card from a table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.data_card import (
@@ -11,9 +12,15 @@ from automl_agent.cards.data_card import (
     Known,
     SplitRule,
 )
-from automl_agent.cards.hints import find_hints
+from automl_agent.cards.hints import find_class_hints, find_hints
 from automl_agent.cards.metric import CLASSIFICATION, Task
-from automl_agent.cards.roles import describe_classes, describe_column, describe_values, infer_task
+from automl_agent.cards.roles import (
+    count_distinct,
+    describe_classes,
+    describe_column,
+    describe_values,
+    infer_task,
+)
 from automl_agent.cards.tables import (
     check_has_columns,
     drop_unlabelled,
@@ -32,7 +39,7 @@ DEFAULT_METRIC: dict[Task, str] = {
     "regression": "rmse",
 }
 MIN_ROWS = 20
-# Hints and statistics from so many rows are as good as from all, and take seconds.
+# Leaks and repetitions show in so many rows as well as in all.
 _MAX_MEASURED_ROWS = 100_000
 
 
@@ -52,9 +59,12 @@ def profile_table(
     drop: columns that are left out.
     Raises: InputError if the target is missing, has one value, or too few rows have a label.
     """
-    check_has_columns(frame, [target, *drop], source="The table")
-    if split and split.column:
-        check_has_columns(frame, [split.column], source="The table")
+    frame = frame.rename(columns=str)
+    split_columns = [split.column] if split and split.column else []
+    names = [target, *drop, *split_columns, *frame.columns]
+    check_has_columns(frame, names, source="The table")
+    if target in drop:
+        raise InputError(f"The target {target!r} cannot be left out; choose another --target.")
     labelled = drop_unlabelled(frame, target)
     _check_can_be_learnt(labelled, target)
     real_task: Task = task or infer_task(labelled[target])
@@ -79,12 +89,20 @@ def profile_table(
 
 
 def _check_can_be_learnt(labelled: "DataFrame", target: str) -> None:
+    import pandas as pd
+
     if len(labelled) < MIN_ROWS:
         raise InputError(
             f"Only {len(labelled)} rows have a label in {target!r}; at least {MIN_ROWS} are needed."
         )
-    if labelled[target].nunique() < 2:
-        value = labelled[target].iloc[0]
+    labels = labelled[target]
+    if pd.api.types.is_datetime64_any_dtype(labels):
+        raise InputError(
+            f"The target {target!r} is a date; make it a number, such as days, or choose another "
+            "--target."
+        )
+    if count_distinct(labels) < 2:
+        value = labels.iloc[0]
         raise InputError(
             f"The target {target!r} is {value!r} in every row; there is nothing to learn. "
             "Choose another --target."
@@ -109,17 +127,20 @@ def _describe_labels(labels: "Series", task: Task) -> Classes | Continuous:
 
 
 def _measure(labelled: "DataFrame", card: DataCard) -> DataCard:
-    from dataclasses import replace
+    import numpy as np
 
-    if len(labelled) > _MAX_MEASURED_ROWS:
-        labelled = labelled.sample(_MAX_MEASURED_ROWS, random_state=0).sort_index()
-    columns = card.columns or ()
-    typed = type_features(labelled, columns)
     labels = encode_labels(labelled[card.target], card)
+    rows = np.arange(len(labelled))
+    if len(rows) > _MAX_MEASURED_ROWS:
+        random = np.random.default_rng(0)
+        rows = np.sort(random.choice(rows, _MAX_MEASURED_ROWS, replace=False))
+    typed = type_features(labelled.iloc[rows], card.features)
+    space = card.label_space
+    hints = find_hints(typed, card.columns or (), labels[rows], space)
     return replace(
         card,
         statistics=_measure_statistics(card),
-        hints=find_hints(typed, columns, labels, card.label_space),
+        hints=(*find_class_hints(labels, space), *hints),
     )
 
 

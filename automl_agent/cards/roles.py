@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from automl_agent.cards.data_card import Classes, Column, Continuous, Role
 from automl_agent.cards.metric import Task
-from automl_agent.cards.tables import FALSE_WORDS, TRUE_WORDS, text_cells
+from automl_agent.cards.tables import FALSE_WORDS, TRUE_WORDS, text_cells, to_numbers
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -15,45 +15,57 @@ _NUMERIC_SHARE = 0.98
 # Free text repeats itself rarely and has several words.
 _TEXT_UNIQUE_SHARE = 0.5
 _TEXT_WORDS = 3.0
+_ID_UNIQUE_SHARE = 0.95
 # Fewer rows than this cannot tell an identifier from a measurement.
 _MIN_ROWS_FOR_IDENTIFIER = 50
 _MAX_CLASSES_OF_WHOLE_NUMBERS = 20
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-_N_SAMPLED_CELLS = 1_000
+_N_SAMPLED_WORDS = 1_000
+# How numbers of an integer column are written: not "007" and not "+7", which would not come back.
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_N_GUESSED_WORDS = 5
+_YEAR = re.compile(r"[0-9]{4}")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SHORT_DATE = re.compile(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}")
 
 
 def describe_column(series: "Series") -> Column:
     """The column's role, number of distinct values and share of missing cells."""
     cells = series.dropna()
-    n_unique = int(cells.map(str).nunique()) if cells.dtype == object else int(cells.nunique())
+    role = _infer_typed_role(cells)
     date_format = None
-    if n_unique <= 1:
-        role: Role = "constant"
+    if role is None:
+        words = text_cells(cells)
+        counts = words.value_counts(sort=False)
+        n_unique = len(counts)
+        role, date_format = _infer_word_role(words, counts)
     else:
-        role, date_format = _infer_role(cells, n_unique)
+        n_unique = int(cells.nunique())
+    is_constant = n_unique <= 1
     return Column(
         name=str(series.name),
-        role=role,
+        role="constant" if is_constant else role,
         n_unique=n_unique,
         missing_share=round(1 - len(cells) / len(series), 6),
-        datetime_format=date_format,
+        datetime_format=None if is_constant else date_format,
     )
+
+
+def count_distinct(series: "Series") -> int:
+    """The number of values that differ, also where cells are lists; missing ones do not count."""
+    typed = _infer_typed_role(series)
+    return int((series if typed else text_cells(series)).nunique())
 
 
 def infer_task(labels: "Series") -> Task:
     """The task that labels without missing values ask for."""
-    import pandas as pd
-
-    n_unique = labels.nunique()
-    is_number = (
-        pd.api.types.is_bool_dtype(labels) or pd.to_numeric(labels, errors="coerce").notna().all()
-    )
+    n_unique = count_distinct(labels)
     if n_unique <= 2:
         return "binary_classification"
-    if not is_number:
+    numbers = to_numbers(labels).dropna()
+    if len(numbers) < _NUMERIC_SHARE * len(labels):
         return "multiclass_classification"
-    numbers = pd.to_numeric(labels)
-    is_whole = bool((numbers == numbers.round()).all())
+    is_whole = bool((numbers % 1 == 0).all())
     few = n_unique <= min(_MAX_CLASSES_OF_WHOLE_NUMBERS, len(labels) / 10)
     return "multiclass_classification" if is_whole and few else "regression"
 
@@ -61,7 +73,7 @@ def infer_task(labels: "Series") -> Task:
 def describe_classes(labels: "Series") -> Classes:
     """The classes among the labels, in sorted order, with their shares."""
     shares = text_cells(labels).value_counts(normalize=True)
-    is_whole = all(re.fullmatch(r"[+-]?\d+", name) for name in shares.index)
+    is_whole = all(_WHOLE_NUMBER.fullmatch(name) for name in shares.index)
     names = sorted(shares.index, key=int if is_whole else str)
     is_boolean = set(names) == {"False", "True"}
     return Classes(
@@ -73,60 +85,106 @@ def describe_classes(labels: "Series") -> Classes:
 
 def describe_values(labels: "Series") -> Continuous:
     """The quantiles of the labels of a regression."""
+    quantiles = to_numbers(labels).quantile(list(_QUANTILES))
+    return Continuous(tuple(float(value) for value in quantiles))
+
+
+def _infer_typed_role(cells: "Series") -> Role | None:
+    """The role that pandas' type of a column tells, None if only its words can tell."""
     import pandas as pd
 
-    numbers = pd.to_numeric(labels, errors="coerce").dropna()
-    return Continuous(tuple(float(numbers.quantile(q)) for q in _QUANTILES))
+    types = pd.api.types
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        return "categorical"
+    if types.is_bool_dtype(cells):
+        return "boolean"
+    if types.is_datetime64_any_dtype(cells):
+        return "datetime"
+    is_real = types.is_numeric_dtype(cells) and not types.is_complex_dtype(cells)
+    if is_real or types.is_timedelta64_dtype(cells):
+        return "identifier" if _is_counter(to_numbers(cells)) else "numeric"
+    return None
 
 
-def _infer_role(cells: "Series", n_unique: int) -> tuple[Role, str | None]:
+def _infer_word_role(words: "Series", counts: "Series") -> tuple[Role, str | None]:
+    """The role of a column of words, and the format of its dates.
+
+    counts: how often each distinct word is there, so that each is looked at once.
+    """
     import pandas as pd
 
-    if pd.api.types.is_bool_dtype(cells):
+    distinct = pd.Series(counts.index, dtype="str")
+    if _are_booleans(distinct):
         return "boolean", None
-    if pd.api.types.is_datetime64_any_dtype(cells):
-        return "datetime", None
-    if pd.api.types.is_numeric_dtype(cells):
-        return ("identifier" if _is_counter(cells) else "numeric"), None
-    words = text_cells(cells)
-    if set(words.str.strip().str.lower().unique()) <= TRUE_WORDS | FALSE_WORDS:
-        return "boolean", None
-    return _infer_text_role(words, n_unique)
-
-
-def _infer_text_role(words: "Series", n_unique: int) -> tuple[Role, str | None]:
-    import pandas as pd
-
-    numbers = pd.to_numeric(words, errors="coerce")
-    if numbers.notna().mean() >= _NUMERIC_SHARE:
-        return ("identifier" if _is_counter(numbers) else "numeric"), None
-    date_format = _find_datetime_format(words)
+    is_number = pd.to_numeric(distinct, errors="coerce").notna().to_numpy()
+    is_numeric = counts.to_numpy()[is_number].sum() >= _NUMERIC_SHARE * len(words)
+    if is_numeric and not _are_codes(distinct[is_number]):
+        is_counter = len(distinct) == len(words) and _is_counter(to_numbers(words))
+        return ("identifier" if is_counter else "numeric"), None
+    date_format = None if is_numeric else _find_datetime_format(distinct)
     if date_format:
         return "datetime", date_format
+    return _infer_text_role(words, n_unique=len(distinct)), None
+
+
+def _infer_text_role(words: "Series", *, n_unique: int) -> Role:
     if n_unique > _TEXT_UNIQUE_SHARE * len(words):
-        sample = words.head(_N_SAMPLED_CELLS)
-        if sample.str.split().str.len().mean() >= _TEXT_WORDS:
-            return "text", None
-        if len(words) >= _MIN_ROWS_FOR_IDENTIFIER and n_unique > 0.95 * len(words):
-            return "identifier", None
-    return "categorical", None
+        sample = words.head(_N_SAMPLED_WORDS)
+        if sample.str.count(r"\S+").mean() >= _TEXT_WORDS:
+            return "text"
+        if len(words) >= _MIN_ROWS_FOR_IDENTIFIER and n_unique > _ID_UNIQUE_SHARE * len(words):
+            return "identifier"
+    return "categorical"
 
 
-def _is_counter(cells: "Series") -> bool:
-    """Whether the cells count rows: whole, all different, one after the other in order."""
-    if len(cells) < _MIN_ROWS_FOR_IDENTIFIER:
+def _are_booleans(distinct: "Series") -> bool:
+    # Two words for true, such as "t" and "y", are two categories.
+    lowered = set(distinct.head(_N_SAMPLED_WORDS).str.strip().str.lower())
+    return len(lowered) == 2 and len(lowered & TRUE_WORDS) == len(lowered & FALSE_WORDS) == 1
+
+
+def _are_codes(numbers: "Series") -> bool:
+    """Whether numbers name something, as ZIP codes do: all of one length, some with a leading 0."""
+    lengths = numbers.str.len()
+    return bool(
+        lengths.nunique() == 1
+        and lengths.iloc[0] > 1
+        and numbers.str.startswith("0").any()
+        and numbers.str.fullmatch("[0-9]+").all()
+    )
+
+
+def _is_counter(numbers: "Series") -> bool:
+    """Whether the numbers count rows: one after the other in order, from a whole number."""
+    if len(numbers) < _MIN_ROWS_FOR_IDENTIFIER:
         return False
-    return bool((cells.diff().iloc[1:] == 1).all())
+    return bool(numbers.iloc[0] % 1 == 0 and (numbers.diff().iloc[1:] == 1).all())
 
 
-def _find_datetime_format(words: "Series") -> str | None:
+def _find_datetime_format(distinct: "Series") -> str | None:
+    """The format in which most of the words are dates; None if there is no such."""
     import pandas as pd
+
+    # From everywhere: "13/02/2020" further down tells that "02/03/2020" on top has its day first.
+    sample = distinct.iloc[:: max(1, len(distinct) // _N_SAMPLED_WORDS)]
+    shares = {
+        guess: float(pd.to_datetime(sample, format=guess, errors="coerce", utc=True).notna().mean())
+        for guess in _guess_datetime_formats(sample)
+    }
+    best = max(shares, key=lambda guess: shares[guess], default=None)
+    return best if best and shares[best] >= _NUMERIC_SHARE else None
+
+
+def _guess_datetime_formats(words: "Series") -> dict[str, None]:
+    """The formats in which the first words may be dates, the likelier first."""
     from pandas.tseries.api import guess_datetime_format
 
-    sample = words.head(_N_SAMPLED_CELLS)
-    # "13/02/2020" further down tells that "02/03/2020" on top has its day first.
-    guesses = [guess_datetime_format(sample.iloc[0], dayfirst=first) for first in (False, True)]
-    for guess in filter(None, guesses):
-        if pd.to_datetime(sample, format=guess, errors="coerce").notna().mean() >= _NUMERIC_SHARE:
-            return guess
-    return None
+    guesses: list[str | None] = []
+    for word in words.head(_N_GUESSED_WORDS):
+        if _SHORT_DATE.fullmatch(word):
+            guesses += ["%m/%d/%y", "%d/%m/%y"]
+        elif _YEAR.search(word):
+            guesses += [guess_datetime_format(word), guess_datetime_format(word, dayfirst=True)]
+            # Some with a fraction of a second or an hour, some without.
+            guesses += ["ISO8601"] if _ISO_DATE.match(word) else []
+    return dict.fromkeys(guess for guess in guesses if guess)

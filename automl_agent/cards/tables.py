@@ -1,7 +1,13 @@
 """Reading tables from files, and typing their columns as a data card says."""
 
 import csv
+import re
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Sequence
+from lzma import LZMAError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,16 +15,31 @@ from automl_agent.cards.data_card import Classes, Column, DataCard
 from automl_agent.errors import InputError, suggest
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
     from pandas import DataFrame, Series
 
 TRUE_WORDS = frozenset({"true", "yes", "t", "y"})
 FALSE_WORDS = frozenset({"false", "no", "f", "n"})
-# What data sets write for "missing" beside what pandas knows itself ("", NA, nan, None, null …).
-MISSING_WORDS = ("?", "-", "--", "N/A", "missing", "unknown value")
+# What data sets write for "missing", and what pandas takes for it.
+MISSING_WORDS = frozenset(
+    {"", "?", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"}
+    | {"missing", "unknown value"}
+)
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 PARQUET_SUFFIXES = (".parquet", ".pq")
-_DELIMITERS = ",;\t|"
+# The comma last: it is also in numbers and in words, and a delimiter only if nothing else is.
+_DELIMITERS = "\t;|,"
+_N_SNIFFED_LINES = 20
+_BROKEN_FILE = (
+    ValueError,  # pandas' parser errors are such
+    OSError,
+    EOFError,
+    ImportError,  # a compression that is not installed
+    zlib.error,
+    LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+)
 
 
 def read_table(path: Path) -> "DataFrame":
@@ -54,59 +75,72 @@ def type_features(frame: "DataFrame", columns: Sequence[Column]) -> "DataFrame":
 
 def type_column(series: "Series", column: Column) -> "Series":
     """One column, typed by its role."""
-    import pandas as pd
-
     match column.role:
         case "numeric":
-            return pd.to_numeric(series, errors="coerce").astype("float64")
+            return to_numbers(series)
         case "boolean":
-            return _type_boolean(series)
+            return _to_booleans(series)
         case "datetime":
-            parsed = pd.to_datetime(
-                series, format=column.datetime_format, errors="coerce", utc=True
-            )
-            return parsed.dt.tz_localize(None).astype("datetime64[us]")
+            return _to_datetimes(series, column.datetime_format)
         case _:
             return text_cells(series)
 
 
 def text_cells(series: "Series") -> "Series":
-    """Each cell as text, missing cells as None; 3, 3.0 and "3" all become "3"."""
+    """Each cell as text, pandas' type `str`; 3, 3.0 and "3" become "3", missing stays missing."""
+    import numpy as np
     import pandas as pd
 
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        names = text_cells(pd.Series(series.cat.categories)).array
+        cells = names.take(series.cat.codes.to_numpy(), allow_fill=True)
+        return pd.Series(cells, index=series.index, name=series.name)
     if pd.api.types.is_float_dtype(series.dtype):
-        whole = series.dropna()
-        if (whole == whole.round()).all():
-            series = series.astype("Int64")
-    as_text = series.astype("object").map(str, na_action="ignore")
-    return as_text.where(series.notna(), None).astype("object")
+        known = series.dropna().to_numpy(dtype="float64")
+        # Beyond 2**53 floats are whole, but no longer exact.
+        if (np.abs(known) < 2**53).all() and (known % 1 == 0).all():
+            series = series.astype("float64").astype("Int64")
+    try:
+        return series.astype("str")
+    except UnicodeError:
+        return series.map(ascii, na_action="ignore").astype("str")
 
 
-def encode_labels(series: "Series", card: DataCard) -> "NDArray":
+def to_numbers(series: "Series") -> "Series":
+    """The numbers in the cells, float64, NaN where a cell is none; durations are in seconds."""
+    import pandas as pd
+
+    types = pd.api.types
+    is_real = types.is_numeric_dtype(series) and not types.is_complex_dtype(series)
+    if is_real or types.is_bool_dtype(series):
+        return series.astype("float64")
+    if types.is_timedelta64_dtype(series):
+        seconds: Series = series.dt.total_seconds()
+        return seconds
+    return pd.to_numeric(text_cells(series), errors="coerce").astype("float64")
+
+
+def encode_labels(series: "Series", card: DataCard) -> "Array":
     """Labels as class indices (int64) or values (float64).
 
     Raises: InputError if a label is missing, not a number, or not a class of the card.
     """
-    import numpy as np
+    if not isinstance(card.label_space, Classes):
+        return _encode_values(series, card)
     import pandas as pd
 
-    if not isinstance(card.label_space, Classes):
-        values = pd.to_numeric(series, errors="coerce").to_numpy(dtype="float64")
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"The target {card.target!r} has cells that are not finite numbers; "
-                "remove those rows, or say --task multiclass_classification."
-            )
-        return values
     classes = card.label_space.classes
-    codes = pd.Index(classes).get_indexer(pd.Index(text_cells(series)))
+    labels = text_cells(series)
+    codes = pd.Index(classes, dtype="str").get_indexer(pd.Index(labels))
+    if labels.isna().any():
+        raise InputError(f"The target {card.target!r} has rows without a label; remove them.")
     if (codes < 0).any():
-        stray = text_cells(series)[codes < 0].iloc[0]
+        stray = labels[codes < 0].iloc[0]
         raise InputError(
             f"The target {card.target!r} has the label {stray!r}, which the training data does not "
-            f"have; its classes are {', '.join(classes[:10])}."
+            f"have; its classes are {', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}."
         )
-    return np.asarray(codes, dtype="int64")
+    return codes.astype("int64")
 
 
 def drop_unlabelled(frame: "DataFrame", target: str) -> "DataFrame":
@@ -115,36 +149,80 @@ def drop_unlabelled(frame: "DataFrame", target: str) -> "DataFrame":
 
 
 def check_has_columns(frame: "DataFrame", names: Sequence[str], *, source: str) -> None:
-    """Nothing, if the table has all these columns.
+    """Nothing, if the table has all these columns, each once.
 
     Raises: InputError that names the missing ones and the nearest that exist.
     """
     present = [str(name) for name in frame.columns]
-    missing = [name for name in names if name not in present]
+    counts = Counter(present)
+    missing = [name for name in names if name not in counts]
     if missing:
         listed = ", ".join(repr(name) for name in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise InputError(f"{source} has no column {listed}{more}.{suggest(missing[0], present)}")
+    for name in names:
+        if counts[name] > 1:
+            raise InputError(f"{source} has {counts[name]} columns named {name!r}; rename them.")
 
 
-def _type_boolean(series: "Series") -> "Series":
-    words = text_cells(series).map(lambda cell: cell.strip().lower(), na_action="ignore")
-    return words.map(dict.fromkeys(TRUE_WORDS, 1.0) | dict.fromkeys(FALSE_WORDS, 0.0)).astype(
-        "float64"
+def _encode_values(series: "Series", card: DataCard) -> "Array":
+    import numpy as np
+
+    values = to_numbers(series).to_numpy()
+    is_finite = np.isfinite(values)
+    if not is_finite.all():
+        stray = text_cells(series)[~is_finite].iloc[0]
+        raise InputError(
+            f"The target {card.target!r} has cells that are not finite numbers, such as {stray!r}; "
+            "remove those rows, or say --task multiclass_classification."
+        )
+    return values
+
+
+def _to_booleans(series: "Series") -> "Series":
+    words = text_cells(series).str.strip().str.lower()
+    # Columns of 0 and 1 have the role "numeric", but new rows may hold them for False and True.
+    values = dict.fromkeys((*TRUE_WORDS, "1"), 1.0) | dict.fromkeys((*FALSE_WORDS, "0"), 0.0)
+    return words.map(values).astype("float64")
+
+
+def _to_datetimes(series: "Series", date_format: str | None) -> "Series":
+    import pandas as pd
+
+    is_typed = pd.api.types.is_datetime64_any_dtype(series)
+    parsed = pd.to_datetime(
+        series if is_typed else text_cells(series),
+        format=date_format or "ISO8601",
+        errors="coerce",
+        utc=True,
     )
+    return parsed.dt.tz_localize(None).astype("datetime64[us]")
 
 
 def _check_is_file(path: Path) -> None:
-    if path.is_dir():
-        tables = [p.name for p in path.iterdir() if p.suffix in (*CSV_SUFFIXES, *PARQUET_SUFFIXES)]
-        hint = f" It holds {', '.join(sorted(tables)[:3])}." if tables else ""
-        raise InputError(f"{path} is a directory; give a CSV or Parquet file.{hint}")
-    if not path.exists():
-        near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = suggest(path.name, near) if near else ""
-        raise InputError(f"There is no file {path}.{hint if 'Did you mean' in hint else ''}")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty; give a table with a header and rows.")
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a directory; give a CSV or Parquet file.{_holds(path)}")
+        if not path.exists():
+            raise InputError(f"There is no file {path}.{_find_near(path)}")
+        if not path.is_file():
+            raise InputError(f"{path} is not a regular file; give a CSV or Parquet file.")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty; give a table with a header and rows.")
+    except OSError as exc:
+        raise InputError(f"{path} cannot be read ({exc.strerror}).") from exc
+
+
+def _holds(folder: Path) -> str:
+    suffixes = (*CSV_SUFFIXES, *PARQUET_SUFFIXES)
+    tables = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in suffixes)
+    return f" It holds {', '.join(tables[:3])}." if tables else ""
+
+
+def _find_near(path: Path) -> str:
+    near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    hint = suggest(path.name, near)
+    return hint if "Did you mean" in hint else ""
 
 
 def _read_parquet(path: Path) -> "DataFrame":
@@ -153,58 +231,93 @@ def _read_parquet(path: Path) -> "DataFrame":
 
     try:
         frame = pd.read_parquet(path)
+        # An index with a name was a column to whoever wrote the file.
+        frame = frame.reset_index(drop=set(frame.index.names) == {None})
     except PermissionError as exc:
         raise InputError(f"{path} may not be read; check its permissions.") from exc
     except (pa.ArrowException, OSError, ValueError) as exc:
-        raise InputError(f"{path} is not a Parquet file that can be read ({exc}).") from exc
+        reason = str(exc).partition("\n")[0]
+        raise InputError(f"{path} is not a Parquet file that can be read ({reason}).") from exc
     return frame.rename(columns=str)
 
 
 def _read_csv(path: Path) -> "DataFrame":
-    import pandas as pd
-
     problem = "is not a table that can be read"
     for encoding in ("utf-8-sig", "cp1252"):
         try:
-            frame = pd.read_csv(
-                path,
-                sep=_find_delimiter(path, encoding),
-                dtype=str,
-                encoding=encoding,
-                skipinitialspace=True,
-                na_values=list(MISSING_WORDS),
-            )
+            frame = _read_encoded(path, encoding)
             break
         except UnicodeDecodeError:
             continue
         except PermissionError as exc:
             raise InputError(f"{path} may not be read; check its permissions.") from exc
-        except (
-            pd.errors.ParserError,
-            pd.errors.EmptyDataError,
-            ValueError,
-            OSError,
-            EOFError,
-        ) as exc:
-            raise InputError(f"{path} {problem} ({str(exc).strip()}).") from exc
+        except _BROKEN_FILE as exc:
+            reason = str(exc).strip().partition("\n")[0]
+            raise InputError(f"{path} {problem} ({reason}).") from exc
     else:
         raise InputError(f"{path} {problem}: it is neither UTF-8 nor Windows-1252 text.")
-    if any("\x00" in str(name) for name in frame.columns):
+    if any("\x00" in name for name in frame.columns):
         raise InputError(f"{path} {problem}: it holds binary data.")
-    return frame.apply(_strip_cells)
+    if frame.index.dtype != "int64":
+        raise InputError(
+            f"{path} {problem}: its rows have more cells than its header; name every column."
+        )
+    return frame
+
+
+def _read_encoded(path: Path, encoding: str) -> "DataFrame":
+    import pandas as pd
+
+    lines = _read_first_lines(path, encoding)
+    delimiter = _find_delimiter(lines)
+    frame = pd.read_csv(
+        path,
+        sep=delimiter,
+        dtype="str",
+        encoding=encoding,
+        skipinitialspace=True,
+        keep_default_na=False,
+        # In a table of one column an empty line is a row whose cell is missing.
+        skip_blank_lines=delimiter in lines[0],
+    )
+    frame = frame.rename(columns=str.strip).apply(_strip_cells)
+    return frame if delimiter == "," else frame.apply(_point_decimals)
 
 
 def _strip_cells(series: "Series") -> "Series":
     stripped = series.str.strip()
-    return stripped.mask(stripped.isin(["", *MISSING_WORDS]))
+    return stripped.mask(stripped.isin(MISSING_WORDS))
 
 
-def _find_delimiter(path: Path, encoding: str) -> str:
+def _point_decimals(series: "Series") -> "Series":
+    """The column with decimal points, if all its numbers are written with decimal commas."""
+    known = series.dropna()
+    if known.str.contains(",").any() and known.str.fullmatch(r"-?\d+(,\d+)?").all():
+        return series.str.replace(",", ".", regex=False)
+    return series
+
+
+def _read_first_lines(path: Path, encoding: str) -> list[str]:
     import pandas as pd
 
-    # pandas opens compressed files by their name; one line of it is enough to sniff.
-    header = pd.read_csv(
-        path, sep="\x01", header=None, nrows=1, dtype=str, encoding=encoding, quoting=csv.QUOTE_NONE
+    # pandas opens compressed files by their name; no line holds its separator.
+    lines = pd.read_csv(
+        path,
+        sep="\x01",
+        header=None,
+        nrows=_N_SNIFFED_LINES,
+        dtype="str",
+        encoding=encoding,
+        quoting=csv.QUOTE_NONE,
+        keep_default_na=False,
     )
-    line = str(header.iloc[0, 0])
-    return max(_DELIMITERS, key=line.count)
+    return list(lines[0])
+
+
+def _find_delimiter(lines: Sequence[str]) -> str:
+    """The delimiter that every line has most of; if there is none, that of the header."""
+    unquoted = [re.sub(r'"[^"]*"', "", line) for line in lines]
+    return max(
+        _DELIMITERS,
+        key=lambda mark: (min(line.count(mark) for line in unquoted), unquoted[0].count(mark)),
+    )

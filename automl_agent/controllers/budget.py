@@ -1,7 +1,8 @@
 """The budget: what a run may still take of time, trials and turns."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from automl_agent.errors import ToolError
@@ -38,6 +39,15 @@ class Budget:
     def n_trials_left(self) -> int:
         """Trials that are left."""
         return self.n_trials - self.n_trials_used
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stops the clock: the time in which a person thinks is not the run's."""
+        paused_at = self.clock()
+        try:
+            yield
+        finally:
+            self._started += self.clock() - paused_at
 
     def reserve_trial(self) -> None:
         """Count a trial before it starts.

@@ -105,7 +105,8 @@ def _improve(steps: list[_Step]) -> tuple[str, _Calls]:
     if compared is None and any(not s.is_error for s in steps if s.name == "train"):
         return "Comparing the experts.", [("compare_trials", {})]
     if compared is None:
-        return "", [("finish", {"summary": "No trial finished."})]
+        problem = next((s.result["error"] for s in steps if s.name == "train"), "no plan")
+        return "", [("finish", {"summary": f"No trial finished: {problem}"[:4000]})]
     best = compared.result["trials"][0]
     n_left = compared.result["n_trials_left"]
     if _last(steps, "tune") is None and n_left > 0 and best["valid_score"] is not None:

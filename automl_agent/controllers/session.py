@@ -123,7 +123,8 @@ class Session:
                     f"Plan {plan.plan_id} is not complete; call write_script, set_hyperparameters "
                     "and predict_training_log for it."
                 )
-        answer = self.gate.approve(list(self.plans.values()))
+        with self.budget.paused():
+            answer = self.gate.approve(list(self.plans.values()))
         if not answer.approved:
             raise DeclinedError(f"The plan was declined{answer.reason}; nothing was trained.")
         for plan_id, settings in answer.settings.items():

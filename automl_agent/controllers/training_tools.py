@@ -64,7 +64,8 @@ def compare_trials(session: Session) -> dict[str, Any]:
 
 def ask_user(session: Session, *, question: str) -> dict[str, Any]:
     """The person's answer to a question."""
-    answer = session.gate.answer(question)
+    with session.budget.paused():
+        answer = session.gate.answer(question)
     return {"answer": answer} if answer else {"answer": None, "note": "Nobody is there to answer."}
 
 

@@ -81,5 +81,5 @@ class Plan:
 def _purpose(script: str) -> str:
     try:
         return ast.get_docstring(ast.parse(script)) or ""
-    except SyntaxError:
-        return ""
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""  # what is wrong with the script is said by check_script

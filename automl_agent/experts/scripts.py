@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 
 from automl_agent.cards.model_card import ModelCard
@@ -29,10 +30,7 @@ def check_script(name: str, text: str, card: ModelCard) -> None:
 
     Raises: ToolError.
     """
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError) as exc:
-        raise ToolError(f"{name} is not valid Python: {exc}.") from exc
+    tree = _parse_script(name, text)
     declared = {module for requirement in card.requirements for module in requirement.imports}
     own = {script.removesuffix(".py") for script in SCRIPT_NAMES}
     allowed = declared | own | sys.stdlib_module_names
@@ -44,9 +42,19 @@ def check_script(name: str, text: str, card: ModelCard) -> None:
             )
 
 
+def _parse_script(name: str, text: str) -> ast.Module:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # such as of "\d" in a string
+            return ast.parse(text, filename=name)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
+        raise ToolError(f"{name} is not valid Python: {exc or 'it is nested too deeply'}.") from exc
+
+
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.lineno, (node.module or ".").partition(".")[0]
+            # A relative import has no package to start from: scripts lie in a folder, not in one.
+            module = "." * node.level + (node.module or "")
+            yield node.lineno, module if node.level else module.partition(".")[0]

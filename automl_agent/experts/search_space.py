@@ -1,6 +1,13 @@
 """Settings within the search space of a model card: defaults, validity, what is in force."""
 
-from automl_agent.cards.model_card import ModelCard, Parameter, Settings, Value, value_problem
+from automl_agent.cards.model_card import (
+    ModelCard,
+    Parameter,
+    Settings,
+    Value,
+    is_same,
+    value_problem,
+)
 from automl_agent.errors import ToolError, suggest
 
 
@@ -12,13 +19,16 @@ def default_settings(card: ModelCard) -> dict[str, Value]:
 def complete_settings(card: ModelCard, settings: Settings) -> dict[str, Value]:
     """The settings with the defaults of what they leave out, without what is not in force.
 
+    A whole number comes as an int where the card asks for one: language models write 4.0 for 4.
+
     Raises: ToolError if a name is unknown or a value is not allowed.
     """
     check_settings(card, settings)
     complete: dict[str, Value] = {}
     for parameter in card.search_space:
         if is_in_force(parameter, complete):
-            complete[parameter.name] = settings.get(parameter.name, parameter.default)
+            value = settings.get(parameter.name, parameter.default)
+            complete[parameter.name] = _as_declared(parameter, value)
     return complete
 
 
@@ -41,9 +51,18 @@ def check_settings(card: ModelCard, settings: Settings) -> None:
 def is_in_force(parameter: Parameter, earlier: Settings) -> bool:
     """Whether a parameter counts, given those before it in the search space."""
     condition = parameter.condition
-    return condition is None or earlier.get(condition.parameter) in condition.values
+    if condition is None:
+        return True
+    value = earlier.get(condition.parameter)
+    return any(is_same(value, allowed) for allowed in condition.values)
 
 
 def starting_points(card: ModelCard) -> list[dict[str, Value]]:
     """The defaults, then the card's other starting points, each complete."""
     return [complete_settings(card, settings) for settings in ({}, *card.starting_points)]
+
+
+def _as_declared(parameter: Parameter, value: Value) -> Value:
+    if parameter.type == "choice":
+        return next(choice for choice in parameter.choices if is_same(value, choice))
+    return int(value) if parameter.type == "int" else value

@@ -21,12 +21,11 @@ def collect_folder(source: Path, destination: Path) -> None:
     staging = destination.with_name(destination.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
     try:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-        descriptor = os.open(source, flags)
+        folder = _open_folder(source)
         try:
-            _copy_folder(descriptor, staging, depth=0, totals={"files": 0, "bytes": 0})
+            _copy_folder(folder, staging, depth=0, totals={"entries": 0, "bytes": 0})
         finally:
-            os.close(descriptor)
+            os.close(folder)
         staging.rename(destination)
     except OSError as exc:
         raise SandboxError(f"The results cannot be collected: {exc}.") from exc
@@ -34,19 +33,37 @@ def collect_folder(source: Path, destination: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _open_folder(path: Path) -> int:
+    """A descriptor of a folder; neither it nor the one it lies in may be a link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    parent = os.open(path.parent, flags)
+    try:
+        return os.open(path.name, flags, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
 def _copy_folder(folder: int, destination: Path, *, depth: int, totals: dict[str, int]) -> None:
     if depth > MAX_DEPTH:
         raise SandboxError(f"The results lie more than {MAX_DEPTH} folders deep.")
     destination.mkdir()
-    for name in os.listdir(folder):
-        entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        try:
-            if stat.S_ISDIR(os.fstat(entry).st_mode):
-                _copy_folder(entry, destination / name, depth=depth + 1, totals=totals)
-            else:
-                _copy_file(entry, destination / name, totals)
-        finally:
-            os.close(entry)
+    with os.scandir(folder) as entries:  # one by one: there may be millions
+        for found in entries:
+            totals["entries"] += 1
+            _check_totals(totals)
+            _copy_entry(folder, destination / found.name, depth=depth, totals=totals)
+
+
+def _copy_entry(folder: int, destination: Path, *, depth: int, totals: dict[str, int]) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    entry = os.open(destination.name, flags, dir_fd=folder)
+    try:
+        if stat.S_ISDIR(os.fstat(entry).st_mode):
+            _copy_folder(entry, destination, depth=depth + 1, totals=totals)
+        else:
+            _copy_file(entry, destination, totals)
+    finally:
+        os.close(entry)
 
 
 def _copy_file(entry: int, destination: Path, totals: dict[str, int]) -> None:
@@ -57,13 +74,16 @@ def _copy_file(entry: int, destination: Path, totals: dict[str, int]) -> None:
     if destination.suffix not in ALLOWED_SUFFIXES:
         allowed = ", ".join(sorted(ALLOWED_SUFFIXES))
         raise SandboxError(f"The result {name!r} is of a kind that is refused; allowed: {allowed}.")
-    totals["files"] += 1
     totals["bytes"] += status.st_size
-    if totals["files"] > MAX_FILES or totals["bytes"] > MAX_TOTAL_BYTES:
-        raise SandboxError(
-            f"The results are more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes."
-        )
+    _check_totals(totals)
     with os.fdopen(os.dup(entry), "rb") as source, destination.open("xb") as target:
         shutil.copyfileobj(source, target)
         target.flush()
         os.fsync(target.fileno())
+
+
+def _check_totals(totals: dict[str, int]) -> None:
+    if totals["entries"] > MAX_FILES or totals["bytes"] > MAX_TOTAL_BYTES:
+        raise SandboxError(
+            f"The results are more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes."
+        )

@@ -1,7 +1,9 @@
 """The process sandbox: a session of its own, limits, a built environment, fresh folders.
 
 It is for template code on a machine without Docker. It does not keep a script from reading the
-user's files or from using the network; generated code belongs into a container.
+user's files, from using the network, or from attacking the runner, which belongs to the same user;
+generated code belongs into a container. The memory limit counts a job's main process. What a job
+leaves running is killed: on Linux all of it, elsewhere what stayed in the job's process group.
 """
 
 import contextlib
@@ -11,6 +13,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from automl_agent.assets import asset_path
@@ -19,16 +23,30 @@ from automl_agent.sandboxes.collector import collect_folder
 from automl_agent.sandboxes.sandbox import Status, StepSpec
 
 MAX_FILE_BYTES = 2 * 2**30
+# A script is told its time limit and saves its model when it is reached; this is the time for that.
+JOB_GRACE_S = 10.0
+# The runner needs some milliseconds to kill its job and to end.
 GRACE_S = 2.0
+_POLL_S = 0.01
 _TAIL_BYTES = 4096
 # An administrator's work-around for a processor that some OpenBLAS builds do not know.
 _PASSED_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 class ProcessSandbox:
-    """Runs a step in a process of this machine."""
+    """Runs a step in a process of this machine.
+
+    job_grace_s: from the end of a job's time, which its script is told, to its kill.
+    max_file_bytes: of each file that a step writes.
+    """
 
     name = "process"
+
+    def __init__(
+        self, *, job_grace_s: float = JOB_GRACE_S, max_file_bytes: int = MAX_FILE_BYTES
+    ) -> None:
+        self._job_grace_s = job_grace_s
+        self._max_file_bytes = max_file_bytes
 
     def find_problem(self) -> str | None:
         """Why it cannot be used on this machine."""
@@ -41,46 +59,41 @@ class ProcessSandbox:
 
         Raises: SandboxError if the runner cannot be started.
         """
-        (spec.folder / "tmp").mkdir(mode=0o700)
+        folder = spec.folder.resolve()  # the runner has another working directory
         config = {
             "warm_imports": spec.warm_imports,
             "memory_mib": spec.resources.memory_mib,
-            "max_file_bytes": MAX_FILE_BYTES,
+            "max_file_bytes": self._max_file_bytes,
+            "grace_s": self._job_grace_s,
+            "owner_pid": os.getpid(),
         }
-        (spec.folder / "in" / "runner.json").write_text(json.dumps(config))
-        folders = [str(spec.folder / name) for name in ("in", "out", "code")]
-        output = spec.folder / "output.txt"
+        # -P, -s: neither the working directory nor the user's own packages count.
+        command = [sys.executable, "-P", "-s", "-u", str(asset_path("sandbox", "runner.py"))]
         try:
-            with output.open("wb") as file:
+            (folder / "tmp").mkdir(mode=0o700)
+            (folder / "in" / "runner.json").write_text(json.dumps(config))
+            with (folder / "output.txt").open("wb") as output:
                 process = subprocess.Popen(
-                    # -P, -s: neither the working directory nor the user's own packages count.
-                    [
-                        sys.executable,
-                        "-P",
-                        "-s",
-                        "-u",
-                        asset_path("sandbox", "runner.py"),
-                        *folders,
-                    ],
-                    cwd=spec.folder / "tmp",
+                    [*command, *(str(folder / name) for name in ("in", "out", "code"))],
+                    cwd=folder / "tmp",
                     env=build_environment(spec),
                     stdin=subprocess.DEVNULL,
-                    stdout=file,
+                    stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
         except OSError as exc:
             raise SandboxError(f"The process sandbox cannot start Python: {exc}.") from exc
-        return ProcessHandle(process, spec.folder, output)
+        return ProcessHandle(process, folder)
 
 
 class ProcessHandle:
     """A step that runs in a process."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, output: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path) -> None:
         self._process = process
         self._folder = folder
-        self._output = output
+        self._is_stopped = False
 
     def poll(self) -> Status | None:
         """How the runner ended, or None while it runs."""
@@ -91,10 +104,15 @@ class ProcessHandle:
 
     def output_tail(self) -> str:
         """The last of what the runner printed."""
-        return self._output.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "backslashreplace")
+        with (self._folder / "output.txt").open("rb") as output:
+            output.seek(max(0, output.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return output.read().decode("utf-8", "backslashreplace")
 
     def stop(self) -> None:
-        """Ask the runner to end, which kills its job; after a grace kill its session."""
+        """Ask the runner to end, which kills its job; after a grace kill what is left of it."""
+        if self._is_stopped:
+            return  # its process id may be somebody else's by now
+        self._is_stopped = True
         if self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -102,6 +120,7 @@ class ProcessHandle:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        _kill_session(self._process.pid)
         shutil.rmtree(self._folder / "tmp", ignore_errors=True)
 
     def collect(self, job_id: str, destination: Path) -> None:
@@ -111,7 +130,7 @@ class ProcessHandle:
 
 def build_environment(spec: StepSpec) -> dict[str, str]:
     """The whole environment of a step; nothing is inherited but what is named here."""
-    temporary = str(spec.folder / "tmp")
+    temporary = str(spec.folder.resolve() / "tmp")
     threads = str(spec.resources.cpus)
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -131,3 +150,22 @@ def build_environment(spec: StepSpec) -> dict[str, str]:
     }
     passed = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
     return environment | passed
+
+
+def _kill_session(leader: int) -> None:
+    """SIGKILL to what is left of a session: jobs have groups of their own."""
+    deadline = time.monotonic() + GRACE_S
+    while (members := list(_find_members(leader))) and time.monotonic() < deadline:
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_POLL_S)
+
+
+def _find_members(leader: int) -> Iterator[int]:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name in parentheses may hold anything, so count from behind it.
+            state, _parent, _group, session, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(session) == leader and state not in ("Z", "X"):
+                yield int(stat.parent.name)

@@ -1,4 +1,4 @@
-"""The tests that every expert for tables must pass; a plugin author subclasses and inherits them."""
+"""The tests that every expert for tables must pass; plugin authors inherit them."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from automl_agent.training.scoring import BUILTIN_METRICS, chance_score, score_p
 from automl_agent.training.training_log import read_log, read_predictions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
 
 _RESOURCES = Resources(cpus=2, memory_mib=4096)
 _TIME_LIMIT_S = 120.0
@@ -73,6 +73,7 @@ class ExpertContract:
         with open_batch(plan, dataset, tmp_path) as batch:
             end = batch.run(make_job(plan, TRIAL_DATA))
             assert end.status == "ok", end.message
+            assert (end.folder / "output.txt").read_text() == "", "a warning is a fault too"
             predictions = read_end(end, dataset, len(dataset.valid_labels))
         metric = next(m for m in BUILTIN_METRICS if m.name == dataset.card.metric)
         chance = chance_score(metric, dataset.card)
@@ -208,7 +209,7 @@ def make_job(
     )
 
 
-def read_end(end: JobEnd, dataset: Dataset, n_rows: int) -> "NDArray":
+def read_end(end: JobEnd, dataset: Dataset, n_rows: int) -> "Array":
     """The checked predictions of a job."""
     path = end.folder / "predictions.npy"
     return read_predictions(path, n_rows=n_rows, n_classes=dataset.card.n_classes)

@@ -1,16 +1,18 @@
 """A batch: the jobs of one plan in one sandbox step, one after the other."""
 
 import json
+import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
 from automl_agent.errors import SandboxError
 from automl_agent.experts.plan import Plan
-from automl_agent.sandboxes.sandbox import Handle, Sandbox, StepSpec
+from automl_agent.sandboxes.sandbox import Handle, Sandbox, Status, StepSpec
 from automl_agent.training.job import Job
 from automl_agent.training.training_log import LogRecord, LogTail, read_tail, read_untrusted
 
@@ -24,12 +26,14 @@ _MAX_RESULT_BYTES = 2**20
 class JobEnd:
     """How a job ended.
 
-    folder: what the script wrote. message: for a failure, the end of what it printed.
+    exit_code: negative if a signal ended the process. folder: what the script wrote.
     start_delay_s: from the writing of the job to the start of its process.
+    message: for a failure, the end of what it printed.
     """
 
     job_id: str
-    status: str
+    status: Status
+    exit_code: int
     seconds: float
     max_rss_mib: float
     start_delay_s: float
@@ -70,6 +74,8 @@ class Batch:
         """
         self._n_jobs += 1
         job_id = f"{self._n_jobs:04}"
+        if os.path.lexists(self._result_path(job_id)):
+            raise SandboxError(f"An earlier job wrote the result of job {job_id}; it is not run.")
         path = self._folder / "in" / "jobs" / f"{job_id}.json"
         write_whole(path, json.dumps(job.to_json(job_id)))
         tail = LogTail(self.job_folder(job_id) / "training_log.jsonl")
@@ -77,12 +83,12 @@ class Batch:
         try:
             while (end := self._read_end(job_id)) is None:
                 self._check_alive(deadline)
-                _pass_on(tail, on_record)
+                _pass_on(tail.read_new, on_record)
                 time.sleep(POLL_S)
         except BaseException:
             path.with_suffix(".cancel").touch()
             raise
-        _pass_on(tail, on_record)
+        _pass_on(tail.read_rest, on_record)
         return end
 
     def close(self) -> None:
@@ -106,25 +112,16 @@ class Batch:
         if time.monotonic() > deadline:
             raise SandboxError("The sandbox does not answer; the step is lost.")
 
+    def _result_path(self, job_id: str) -> Path:
+        return self._folder / "out" / f"{job_id}.result.json"
+
     def _read_end(self, job_id: str) -> JobEnd | None:
-        folder = self.job_folder(job_id)
         try:
-            content = read_untrusted(folder / "result.json", max_bytes=_MAX_RESULT_BYTES)
+            content = read_untrusted(self._result_path(job_id), max_bytes=_MAX_RESULT_BYTES)
+            return _parse_end(job_id, json.loads(content), self.job_folder(job_id))
         except FileNotFoundError:
             return None
-        try:
-            result = json.loads(content)
-            status = str(result["status"])
-            return JobEnd(
-                job_id=job_id,
-                status=status,
-                seconds=float(result["seconds"]),
-                max_rss_mib=float(result["max_rss_mib"]),
-                start_delay_s=float(result["start_delay_s"]),
-                folder=folder,
-                message="" if status == "ok" else read_tail(folder / "output.txt"),
-            )
-        except (ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as exc:
             raise SandboxError(f"The result of job {job_id} cannot be read ({exc!r}).") from exc
 
 
@@ -145,7 +142,21 @@ def link_data(source: Path, destination: Path) -> None:
             shutil.copy2(file, destination / file.name)
 
 
-def _pass_on(tail: LogTail, on_record: Callable[[LogRecord], None] | None) -> None:
+def _parse_end(job_id: str, result: Mapping[str, Any], folder: Path) -> JobEnd:
+    status, exit_code = result["status"], result["exit_code"]
+    numbers = {name: float(result[name]) for name in ("seconds", "max_rss_mib", "start_delay_s")}
+    is_sound = status in get_args(Status) and isinstance(exit_code, int)
+    if not is_sound or not all(map(math.isfinite, numbers.values())):
+        raise ValueError(result)
+    message = "" if status == "ok" else read_tail(folder / "output.txt")
+    if status != "ok" and not message:
+        message = f"It printed nothing; its exit code is {exit_code}."
+    return JobEnd(job_id, status, exit_code, folder=folder, message=message, **numbers)
+
+
+def _pass_on(
+    read: Callable[[], list[LogRecord]], on_record: Callable[[LogRecord], None] | None
+) -> None:
     if on_record:
-        for record in tail.read_new():
+        for record in read():
             on_record(record)

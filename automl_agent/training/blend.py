@@ -7,13 +7,13 @@ from automl_agent.cards.metric import Metric
 from automl_agent.training.scoring import score_predictions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
 
 _N_ROUNDS = 25
 
 
 def choose_weights(
-    metric: Metric, labels: "NDArray", predictions: Mapping[str, "NDArray"]
+    metric: Metric, labels: "Array", predictions: Mapping[str, "Array"]
 ) -> dict[str, float]:
     """The weights, with sum 1, of the members that a blend is made of.
 
@@ -23,7 +23,7 @@ def choose_weights(
     """
     counts = dict.fromkeys(predictions, 0)
     best_counts, best_score = counts, float("nan")
-    total: NDArray | float = 0.0
+    total: Array | float = 0.0
     for n_members in range(1, _N_ROUNDS + 1):
         scores = {
             name: score_predictions(metric, labels, (total + one) / n_members)
@@ -38,9 +38,7 @@ def choose_weights(
     return {name: count / n_best for name, count in best_counts.items() if count}
 
 
-def blend_predictions(
-    weights: Mapping[str, float], predictions: Mapping[str, "NDArray"]
-) -> "NDArray":
+def blend_predictions(weights: Mapping[str, float], predictions: Mapping[str, "Array"]) -> "Array":
     """The weighted mean; weights are scaled to sum 1."""
     total = sum(weights.values())
     parts = [predictions[name] * (weight / total) for name, weight in weights.items()]

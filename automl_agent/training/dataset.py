@@ -1,18 +1,21 @@
 """The tables that scripts are given: typed, with ids for columns, without held-out labels."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl_agent.cards.data_card import DataCard
+from automl_agent.cards.data_card import Column, DataCard
 from automl_agent.cards.tables import encode_labels, type_features
 from automl_agent.training.split import split_rows
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
     from pandas import DataFrame
 
 TARGET = "target"
+# A column with more is close to free text, and its list would be longer than the model.
+_MAX_LISTED_CATEGORIES = 1_000
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,16 @@ class Dataset:
     folder: holds train, valid and development (both) with labels, valid_features and
         holdout_features without; all Parquet.
     holdout_labels: shape (n_holdout,); in no file of `folder`.
+    categories: those of the rows with labels, by column name; columns with very many are left out.
     """
 
     card: DataCard
     folder: Path
     split_fingerprint: str
-    valid_labels: "NDArray"
-    holdout_labels: "NDArray"
+    valid_labels: "Array"
+    holdout_labels: "Array"
     n_train: int
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def n_development(self) -> int:
@@ -53,9 +58,9 @@ def write_dataset(
     split = split_rows(frame, labels, card, seed=seed, holdout=holdout is None)
     features = column_ids(type_features(frame, card.features))
     labelled = features.assign(**{TARGET: labels})
+    development = labelled.iloc[sorted((*split.train, *split.valid))]
     write_table(labelled.iloc[split.train], folder / "train.parquet")
     write_table(labelled.iloc[split.valid], folder / "valid.parquet")
-    development = labelled.drop(index=labelled.index[split.holdout])
     write_table(development, folder / "development.parquet")
     write_table(features.iloc[split.valid], folder / "valid_features.parquet")
     if holdout is None:
@@ -65,7 +70,13 @@ def write_dataset(
         holdout_labels = encode_labels(holdout[card.target], card)
     write_table(held_out, folder / "holdout_features.parquet")
     return Dataset(
-        card, folder, split.fingerprint, labels[split.valid], holdout_labels, len(split.train)
+        card=card,
+        folder=folder,
+        split_fingerprint=split.fingerprint,
+        valid_labels=labels[split.valid],
+        holdout_labels=holdout_labels,
+        n_train=len(split.train),
+        categories=_list_categories(development, card.features),
     )
 
 
@@ -77,3 +88,11 @@ def column_ids(typed: "DataFrame") -> "DataFrame":
 def write_table(table: "DataFrame", path: Path) -> None:
     """The table as Parquet."""
     table.to_parquet(path, index=False)
+
+
+def _list_categories(rows: "DataFrame", columns: Sequence[Column]) -> dict[str, list[str]]:
+    return {
+        column.name: sorted(rows.iloc[:, position].dropna().unique())
+        for position, column in enumerate(columns)
+        if column.role == "categorical" and (column.n_unique or 0) <= _MAX_LISTED_CATEGORIES
+    }

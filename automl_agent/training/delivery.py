@@ -1,13 +1,15 @@
-"""Delivery: the best trials trained again on all rows, blended, scored on held-out labels, saved."""
+"""Delivery: the best trials trained again on all rows, blended, scored on held-out rows, saved."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_agent.cards.metric import Metric
-from automl_agent.errors import SandboxError
+from automl_agent.errors import InputError, SandboxError
 from automl_agent.experts.plan import Plan
 from automl_agent.training.batch import Batch
 from automl_agent.training.blend import blend_predictions, choose_weights
@@ -16,7 +18,7 @@ from automl_agent.training.scoring import COMPANIONS, score_predictions
 from automl_agent.training.trial import Refit, Trial, refit_trial, reuse_trial
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
 
 MAX_FINALISTS = 5
 # A member with less weight costs its prediction time and changes nothing.
@@ -28,7 +30,7 @@ REFIT_FACTOR = 1.6
 
 @dataclass(frozen=True)
 class LeaderboardRow:
-    """A delivered or tried model. scores: held-out scores by metric, None if it was not refitted."""
+    """A model. scores: held-out scores by metric, None if it was not trained again."""
 
     name: str
     expert: str
@@ -54,6 +56,7 @@ class Delivery:
     """What a run delivers.
 
     weights: of the members of the delivered model, by trial id. chosen: the delivered row's name.
+    categories: those that training had, by column, to tell which ones of new rows it had not.
     """
 
     refits: Mapping[str, Refit]
@@ -61,6 +64,7 @@ class Delivery:
     chosen: str
     leaderboard: tuple[LeaderboardRow, ...]
     split_fingerprint: str
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def choose_finalists(metric: Metric, trials: list[Trial]) -> list[Trial]:
@@ -91,19 +95,19 @@ def deliver(
     Raises: SandboxError if not one finalist could be delivered.
     """
     refits: dict[str, Refit] = {}
-    problem: SandboxError | None = None
-    for trial in choose_finalists(metric, trials):
-        try:
-            refit = _refit_in_time(
-                trial, plans, batches, dataset, seed, time_left_s(), bool(refits)
-            )
-        except SandboxError as exc:
-            problem = exc
-            continue
-        if refit:
-            refits[trial.trial_id] = refit
-    if not refits:
-        raise problem or SandboxError("No finished trial could be delivered.")
+    finalists = choose_finalists(metric, trials)
+    for trial in finalists:
+        plan, batch = plans[trial.plan_id], batches[trial.plan_id]
+        limit_s = time_left_s()
+        with contextlib.suppress(SandboxError):  # another finalist may fare better
+            if limit_s > REFIT_FACTOR * trial.seconds:
+                refit = refit_trial(batch, plan, trial, dataset, seed=seed, time_limit_s=limit_s)
+                refits[trial.trial_id] = refit
+            elif not refits:
+                refits[trial.trial_id] = reuse_trial(
+                    batch, plan, trial, dataset, time_limit_s=_REUSE_S
+                )
+    refits = refits or _reuse_first(finalists, plans, batches, dataset)
     weights = _choose_members(metric, dataset, refits)
     return _build_delivery(trials, refits, weights, dataset, metric, metrics)
 
@@ -113,15 +117,18 @@ def save_model(
 ) -> None:
     """Save the members' models, their scripts and a manifest; after the batches are closed.
 
+    folder: appears whole or not at all.
     Raises: SandboxError if a model holds what it must not.
     """
-    folder.mkdir(mode=0o700)
+    staging = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(mode=0o700)
     members = []
     for trial_id, weight in delivery.weights.items():
         refit = delivery.refits[trial_id]
         plan = plans[refit.trial.plan_id]
-        batches[plan.plan_id].collect(refit.job_id, folder / trial_id)
-        scripts = folder / f"{trial_id}-scripts"
+        batches[plan.plan_id].collect(refit.job_id, staging / trial_id)
+        scripts = staging / f"{trial_id}-scripts"
         scripts.mkdir()
         for name, text in plan.scripts.items():
             (scripts / name).write_text(text, encoding="utf-8")
@@ -135,16 +142,17 @@ def save_model(
                 "generated": sorted(plan.generated),
             }
         )
-    manifest = {"members": members}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    manifest = {"members": members, "categories": delivery.categories}
+    (staging / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    staging.rename(folder)
 
 
 def score_all(
     metric: Metric,
     metrics: Mapping[str, Metric],
     task: str,
-    labels: "NDArray",
-    predictions: "NDArray",
+    labels: "Array",
+    predictions: "Array",
 ) -> dict[str, float]:
     """The metric that was asked for, then the ones that people expect beside it.
 
@@ -154,27 +162,28 @@ def score_all(
     for name in dict.fromkeys((metric.name, *COMPANIONS[task])):
         try:
             scores[name] = score_predictions(metrics[name], labels, predictions)
-        except ValueError:
+        except InputError:
             continue
     return scores
 
 
-def _refit_in_time(
-    trial: Trial,
+def _reuse_first(
+    finalists: list[Trial],
     plans: Mapping[str, Plan],
     batches: Mapping[str, Batch],
     dataset: Dataset,
-    seed: int,
-    time_left_s: float,
-    is_optional: bool,
-) -> Refit | None:
-    plan, batch = plans[trial.plan_id], batches[trial.plan_id]
-    if time_left_s > REFIT_FACTOR * trial.seconds:
-        return refit_trial(batch, plan, trial, dataset, seed=seed, time_limit_s=time_left_s)
-    if is_optional:
-        return None
-    # No time to train again, but a model is always delivered.
-    return reuse_trial(batch, plan, trial, dataset, time_limit_s=_REUSE_S)
+) -> dict[str, Refit]:
+    """The own model of the best trial that still has one: better than none."""
+    problem = SandboxError("No trial has finished.")
+    for trial in finalists:
+        plan, batch = plans[trial.plan_id], batches[trial.plan_id]
+        try:
+            refit = reuse_trial(batch, plan, trial, dataset, time_limit_s=_REUSE_S)
+        except SandboxError as exc:
+            problem = exc
+        else:
+            return {trial.trial_id: refit}
+    raise problem
 
 
 def _choose_members(
@@ -206,7 +215,7 @@ def _build_delivery(
         if trial.score is None:
             continue
         refit = refits.get(trial.trial_id)
-        scores = refit and score_all(metric, metrics, task, labels, refit.predictions)
+        scores = score_all(metric, metrics, task, labels, refit.predictions) if refit else None
         seconds = trial.seconds + (refit.seconds if refit else 0.0)
         rows.append(
             LeaderboardRow(
@@ -226,4 +235,6 @@ def _build_delivery(
         seconds = sum(row.seconds for row in rows if row.name in weights)
         rows.append(LeaderboardRow(chosen, "blend", weights, valid_score, scores, seconds))
     rows.sort(key=lambda row: (row.name != chosen, metric.loss(row.valid_score)))
-    return Delivery(refits, weights, chosen, tuple(rows), dataset.split_fingerprint)
+    return Delivery(
+        refits, weights, chosen, tuple(rows), dataset.split_fingerprint, dataset.categories
+    )

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from automl_agent.training.job import NEW_DATA, Job
 from automl_agent.training.training_log import read_predictions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
     from pandas import DataFrame
 
 _TIME_LIMIT_S = 3600.0
@@ -37,10 +38,10 @@ class Prediction:
     """
 
     card: DataCard
-    values: "NDArray"
+    values: "Array"
     notes: tuple[str, ...]
 
-    def labels(self) -> "NDArray":
+    def labels(self) -> "Array":
         """The most probable class of each row, as the training data wrote it; or the values."""
         import numpy as np
 
@@ -52,7 +53,8 @@ class Prediction:
             names = [int(name) for name in names]
         elif space.value_type == "boolean":
             names = [name == "True" for name in names]
-        return np.array(names)[self.values.argmax(axis=1)]
+        labels: Array = np.array(names)[self.values.argmax(axis=1)]
+        return labels
 
 
 def predict_table(
@@ -71,10 +73,10 @@ def predict_table(
     names = [column.name for column in card.features]
     check_has_columns(frame, names, source="The table")
     typed = type_features(frame, card.features)
-    notes = tuple(_describe_misfits(frame, typed, card))
-    members = json.loads(manifest_path.read_text(encoding="utf-8"))["members"]
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    notes = tuple(_describe_misfits(frame, typed, card, manifest.get("categories", {})))
     predictions, weights = {}, {}
-    for member in members:
+    for member in manifest["members"]:
         name = member["trial_id"]
         predictions[name] = _predict_member(
             member, directory.model, typed, card, sandbox, resources
@@ -90,7 +92,7 @@ def _predict_member(
     card: DataCard,
     sandbox: Sandbox,
     resources: Resources,
-) -> "NDArray":
+) -> "Array":
     name = member["trial_id"]
     scripts = {s: (model / f"{name}-scripts" / s).read_text("utf-8") for s in SCRIPT_NAMES}
     plan = Plan(
@@ -110,7 +112,7 @@ def _predict_member(
         return _run_predict_job(plan, folder, sandbox, len(typed))
 
 
-def _run_predict_job(plan: Plan, folder: Path, sandbox: Sandbox, n_rows: int) -> "NDArray":
+def _run_predict_job(plan: Plan, folder: Path, sandbox: Sandbox, n_rows: int) -> "Array":
     job = Job(
         script="predict.py",
         card=plan.data_card,
@@ -121,35 +123,39 @@ def _run_predict_job(plan: Plan, folder: Path, sandbox: Sandbox, n_rows: int) ->
         data=NEW_DATA,
         model="model",
     )
-    batch = Batch(plan, sandbox, folder, wall_limit_s=_TIME_LIMIT_S)
     try:
-        end = batch.run(job)
+        batch = Batch(plan, sandbox, folder, wall_limit_s=_TIME_LIMIT_S)
+        try:
+            end = batch.run(job)
+        finally:
+            batch.close()
         if end.status != "ok":
-            raise TrainingError(
-                f"Predicting with {plan.plan_id} ended with {end.status}. {end.message}"
-            )
+            raise SandboxError(f"it ended with {end.status}. {end.message}")
         return read_predictions(
             end.folder / "predictions.npy", n_rows=n_rows, n_classes=plan.data_card.n_classes
         )
     except SandboxError as exc:
         raise TrainingError(f"Predicting with {plan.plan_id} failed: {exc}") from exc
-    finally:
-        batch.close()
 
 
-def _describe_misfits(frame: "DataFrame", typed: "DataFrame", card: DataCard) -> list[str]:
-    notes = []
+def _describe_misfits(
+    frame: "DataFrame", typed: "DataFrame", card: DataCard, categories: Mapping[str, list[str]]
+) -> Iterator[str]:
     for position, column in enumerate(card.features):
-        before = frame[column.name].notna().to_numpy()
-        n_lost = int((before & typed.iloc[:, position].isna().to_numpy()).sum())
+        cells = typed.iloc[:, position]
+        n_lost = int((frame[column.name].notna().to_numpy() & cells.isna().to_numpy()).sum())
         if n_lost:
-            notes.append(_describe_loss(column, n_lost))
+            yield _describe_missing(column, f"is not {column.role}", n_lost, len(frame))
+        present = cells.dropna()
+        unseen = present[~present.isin(categories.get(column.name, present))]
+        if len(unseen):
+            what = f"has categories that training did not have ({unseen.unique()[:3].tolist()})"
+            yield _describe_missing(column, what, len(unseen), len(frame))
     known = {column.name for column in card.columns or ()} | {card.target}
     extra = [str(name) for name in frame.columns if str(name) not in known]
     if extra:
-        notes.append(f"Ignored {len(extra)} columns that training did not have: {extra[:5]}.")
-    return notes
+        yield f"Ignored {len(extra)} columns that training did not have: {extra[:5]}."
 
 
-def _describe_loss(column: Column, n_lost: int) -> str:
-    return f"Column {column.name!r}: {n_lost} cells are not {column.role} and count as missing."
+def _describe_missing(column: Column, what: str, n_rows: int, n_all: int) -> str:
+    return f"Column {column.name!r} {what} in {n_rows} of {n_all} rows; it counts as missing there."

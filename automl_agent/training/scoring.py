@@ -1,5 +1,6 @@
 """The built-in metrics, and the score of predictions that came out of a sandbox."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -8,72 +9,83 @@ from automl_agent.cards.metric import CLASSIFICATION, Metric
 from automl_agent.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
 
 # Quantiles of a regression's target that the card carries, as steps of a distribution function.
 _QUANTILE_LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _N_IMAGINED_ROWS = 10_000
 
 
-def _log_loss(labels: "NDArray", probabilities: "NDArray") -> float:
+def _log_loss(labels: "Array", probabilities: "Array") -> float:
     from sklearn.metrics import log_loss
 
     return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))
 
 
-def _brier(labels: "NDArray", probabilities: "NDArray") -> float:
+def _brier(labels: "Array", probabilities: "Array") -> float:
     import numpy as np
 
     truth = np.eye(probabilities.shape[1])[labels]  # (n, n_classes)
     return float(np.mean(np.sum((probabilities - truth) ** 2, axis=1)) / 2)
 
 
-def _roc_auc(labels: "NDArray", probabilities: "NDArray") -> float:
+def _roc_auc(labels: "Array", probabilities: "Array") -> float:
+    import numpy as np
     from sklearn.metrics import roc_auc_score
 
+    # One class against the rest, for each that occurs: rows of a time may not have all of them.
+    present = np.unique(labels)
+    if len(present) < 2:
+        raise ValueError("all rows are of one class")
     if probabilities.shape[1] == 2:
         return float(roc_auc_score(labels, probabilities[:, 1]))
-    classes = range(probabilities.shape[1])
-    return float(roc_auc_score(labels, probabilities, multi_class="ovr", labels=classes))
+    scores = [roc_auc_score(labels == label, probabilities[:, label]) for label in present]
+    return float(np.mean(scores))
 
 
-def _average_precision(labels: "NDArray", probabilities: "NDArray") -> float:
+def _average_precision(labels: "Array", probabilities: "Array") -> float:
     from sklearn.metrics import average_precision_score
 
+    if not labels.any():
+        raise ValueError("no row is of the second class")
     return float(average_precision_score(labels, probabilities[:, 1]))
 
 
-def _accuracy(labels: "NDArray", classes: "NDArray") -> float:
+def _accuracy(labels: "Array", classes: "Array") -> float:
     return float((labels == classes).mean())
 
 
-def _balanced_accuracy(labels: "NDArray", classes: "NDArray") -> float:
+def _balanced_accuracy(labels: "Array", classes: "Array") -> float:
+    import numpy as np
     from sklearn.metrics import recall_score
 
-    return float(recall_score(labels, classes, average="macro", zero_division=0))
+    # A class that is predicted but does not occur has no recall.
+    return float(recall_score(labels, classes, average="macro", zero_division=np.nan))
 
 
-def _f1(labels: "NDArray", classes: "NDArray") -> float:
+def _f1(labels: "Array", classes: "Array") -> float:
     from sklearn.metrics import f1_score
 
     return float(f1_score(labels, classes, average="macro", zero_division=0))
 
 
-def _rmse(labels: "NDArray", values: "NDArray") -> float:
+def _rmse(labels: "Array", values: "Array") -> float:
     from sklearn.metrics import root_mean_squared_error
 
     return float(root_mean_squared_error(labels, values))
 
 
-def _mae(labels: "NDArray", values: "NDArray") -> float:
+def _mae(labels: "Array", values: "Array") -> float:
     from sklearn.metrics import mean_absolute_error
 
     return float(mean_absolute_error(labels, values))
 
 
-def _r2(labels: "NDArray", values: "NDArray") -> float:
+def _r2(labels: "Array", values: "Array") -> float:
     from sklearn.metrics import r2_score
 
+    if len(labels) < 2:
+        raise ValueError("one row has no variance")
     return float(r2_score(labels, values))
 
 
@@ -112,14 +124,21 @@ def find_metric(metrics: Mapping[str, Metric], name: str, task: str) -> Metric:
     return metric
 
 
-def score_predictions(metric: Metric, labels: "NDArray", predictions: "NDArray") -> float:
+def score_predictions(metric: Metric, labels: "Array", predictions: "Array") -> float:
     """The metric of predictions.
 
     predictions: shape (n, n_classes), probabilities; or (n,), values.
+    Raises: InputError if it cannot be computed (an AUC of one class) or is no finite number.
     """
     if metric.needs == "classes":
         predictions = predictions.argmax(axis=1)
-    return metric.compute(labels, predictions)
+    try:
+        score = float(metric.compute(labels, predictions))
+    except Exception as exc:  # a plugin's metric may raise anything
+        raise InputError(f"The metric {metric.name!r} cannot be computed: {exc}.") from exc
+    if not math.isfinite(score):
+        raise InputError(f"The metric {metric.name!r} is {score}, which is no finite number.")
+    return score
 
 
 def chance_score(metric: Metric, card: DataCard) -> float | None:

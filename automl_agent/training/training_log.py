@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from automl_agent.errors import SandboxError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
 
 MAX_LOG_BYTES = 64 * 2**20
-MAX_PREDICTIONS_BYTES = 4 * 2**30
+# Beyond it a float is no longer exact.
+MAX_STEP = 2**53
+# float128 is the widest; the rest is for the header, and to say what is wrong with a wrong shape.
+_BYTES_PER_NUMBER = 64
+_MORE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -30,30 +34,42 @@ class LogRecord:
 
 
 class LogTail:
-    """The records of a log that is still being written, each once."""
+    """The records of a log that is still being written, each once.
+
+    A log that is missing, too large or no regular file has none.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._position = 0
 
     def read_new(self) -> list[LogRecord]:
-        """The whole records that came since the last call."""
+        """The records whose lines were ended since the last call."""
+        content = self._read()
+        return self._take(content[: content.rfind(b"\n") + 1])
+
+    def read_rest(self) -> list[LogRecord]:
+        """All that came since the last call, for when nobody writes any more."""
+        return self._take(self._read())
+
+    def _read(self) -> bytes:
         try:
-            content = read_untrusted(self._path, max_bytes=MAX_LOG_BYTES, start=self._position)
-        except FileNotFoundError:
-            return []
-        end = content.rfind(b"\n") + 1
-        self._position += end
-        return list(parse_records(content[:end]))
+            return read_untrusted(self._path, max_bytes=MAX_LOG_BYTES, start=self._position)
+        except OSError:
+            return b""
+
+    def _take(self, content: bytes) -> list[LogRecord]:
+        self._position += len(content)
+        return list(parse_records(content))
 
 
 def read_log(path: Path) -> list[LogRecord]:
-    """All records of a log; none if there is no log."""
-    return LogTail(path).read_new()
+    """All records of a log that is no longer written; none if there is no log."""
+    return LogTail(path).read_rest()
 
 
 def parse_records(content: bytes) -> Iterator[LogRecord]:
-    """The records in JSON lines; a line that is no record is left out."""
+    """The records in JSON lines; a line that does not fit schemas/training_log is left out."""
     for line in content.splitlines():
         try:
             document = json.loads(line)
@@ -61,7 +77,7 @@ def parse_records(content: bytes) -> Iterator[LogRecord]:
             continue
         if _is_record(document):
             yield LogRecord(
-                document["step"], document["split"], document["metrics"], document["time_s"]
+                int(document["step"]), document["split"], document["metrics"], document["time_s"]
             )
 
 
@@ -76,7 +92,7 @@ def best_step(records: list[LogRecord], metric: str, *, greater_is_better: bool)
     return best[1]
 
 
-def read_predictions(path: Path, *, n_rows: int, n_classes: int | None) -> "NDArray":
+def read_predictions(path: Path, *, n_rows: int, n_classes: int | None) -> "Array":
     """The predictions in a .npy file: (n_rows, n_classes) probabilities or (n_rows,) values.
 
     Raises: SandboxError if the file is missing, too large, has objects, another shape or numbers
@@ -84,18 +100,22 @@ def read_predictions(path: Path, *, n_rows: int, n_classes: int | None) -> "NDAr
     """
     import numpy as np
 
-    try:
-        content = read_untrusted(path, max_bytes=MAX_PREDICTIONS_BYTES)
-        predictions = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as exc:
-        raise SandboxError(f"The script left no predictions that can be read ({exc}).") from exc
     shape = (n_rows,) if n_classes is None else (n_rows, n_classes)
-    if not isinstance(predictions, np.ndarray) or predictions.shape != shape:
-        found = getattr(predictions, "shape", type(predictions).__name__)
-        raise SandboxError(f"The predictions have the shape {found}; needed is {shape}.")
-    if predictions.dtype.kind not in "fiu" or not np.isfinite(predictions).all():
-        raise SandboxError("The predictions are not finite numbers.")
-    predictions = predictions.astype("float64")
+    try:
+        content = read_untrusted(
+            path, max_bytes=_MORE_BYTES + _BYTES_PER_NUMBER * n_rows * (n_classes or 1)
+        )
+        found = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as exc:  # a forged header makes NumPy raise almost anything
+        raise SandboxError(f"The script left no predictions that can be read ({exc}).") from exc
+    if found.shape != shape:
+        raise SandboxError(f"The predictions have the shape {found.shape}; needed is {shape}.")
+    if found.dtype.kind not in "fiu":
+        raise SandboxError(f"The predictions are not numbers but {found.dtype}.")
+    with np.errstate(over="ignore"):  # becomes infinite and is refused
+        predictions = found.astype("float64")
+    if not np.isfinite(predictions).all():
+        raise SandboxError("The predictions are not all finite numbers.")
     if n_classes is not None:
         _check_probabilities(predictions)
         predictions /= predictions.sum(axis=1, keepdims=True)
@@ -125,7 +145,13 @@ def read_tail(path: Path, *, n_bytes: int = 4096) -> str:
 
 
 def _open_untrusted(path: Path) -> BinaryIO:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    # The folder was the script's to replace, too.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(path.name, flags, dir_fd=folder)
+    finally:
+        os.close(folder)
     file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
@@ -133,12 +159,14 @@ def _open_untrusted(path: Path) -> BinaryIO:
     return file
 
 
-def _check_probabilities(predictions: "NDArray") -> None:
+def _check_probabilities(predictions: "Array") -> None:
     import numpy as np
 
     sums = predictions.sum(axis=1)
     if (predictions < 0).any() or not np.allclose(sums, 1, atol=1e-3):
-        raise SandboxError("The predictions are not probabilities: a row does not sum to 1.")
+        raise SandboxError(
+            "The predictions are not probabilities: a row is negative or does not sum to 1."
+        )
 
 
 def _is_record(document: object) -> bool:
@@ -146,14 +174,23 @@ def _is_record(document: object) -> bool:
     return (
         isinstance(document, dict)
         and set(document) == {"step", "epoch", "split", "metrics", "time_s"}
-        and isinstance(document["step"], int)
+        and _is_number(document["step"])
+        and 0 <= document["step"] <= MAX_STEP
+        and document["step"] == int(document["step"])  # 3.0 is a whole number of JSON
+        and (document["epoch"] is None or _is_number(document["epoch"]))
         and document["split"] in ("train", "valid")
-        and _is_finite(document["time_s"])
+        and _is_number(document["time_s"])
+        and document["time_s"] >= 0
         and isinstance(document["metrics"], dict)
         and bool(document["metrics"])
-        and all(_is_finite(value) for value in document["metrics"].values())
+        and all(_is_number(value) for value in document["metrics"].values())
     )
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False

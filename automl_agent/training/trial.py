@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import Settings
 from automl_agent.cards.profile import DEFAULT_METRIC
-from automl_agent.errors import SandboxError
+from automl_agent.errors import InputError, SandboxError
 from automl_agent.experts.plan import Plan
 from automl_agent.training.batch import Batch, JobEnd
 from automl_agent.training.dataset import Dataset
@@ -19,7 +19,7 @@ from automl_agent.training.scoring import score_predictions
 from automl_agent.training.training_log import LogRecord, best_step, read_log, read_predictions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Array
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Trial:
     n_steps: int | None
     job_id: str
     folder: Path
-    predictions: "NDArray | None" = None
+    predictions: "Array | None" = None
     message: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Refit:
 
     trial: Trial
     job_id: str
-    predictions: "NDArray"
+    predictions: "Array"
     seconds: float
     from_all_rows: bool
 
@@ -103,9 +103,9 @@ def run_trial(
         try:
             predictions = _read(end, dataset, len(dataset.valid_labels))
             score = score_predictions(metric, dataset.valid_labels, predictions)
-        except SandboxError as exc:
+        except (SandboxError, InputError) as exc:
             message = str(exc)
-    failed = score is None or not math.isfinite(score)
+    failed = score is None
     records = read_log(end.folder / "training_log.jsonl")
     return Trial(
         trial_id=trial_id,
@@ -113,7 +113,7 @@ def run_trial(
         expert=plan.expert,
         settings=settings,
         status="error" if end.status == "ok" and failed else end.status,
-        score=None if failed else score,
+        score=score,
         seconds=end.seconds,
         max_rss_mib=end.max_rss_mib,
         n_steps=_find_best_step(records, metric, plan),
@@ -183,7 +183,7 @@ def _predict_holdout(
     return Refit(trial, job_id, predictions, time.monotonic() - started, from_all_rows)
 
 
-def _read(end: JobEnd, dataset: Dataset, n_rows: int) -> "NDArray":
+def _read(end: JobEnd, dataset: Dataset, n_rows: int) -> "Array":
     path = end.folder / "predictions.npy"
     return read_predictions(path, n_rows=n_rows, n_classes=dataset.card.n_classes)
 
@@ -193,4 +193,4 @@ def _scale_steps(n_steps: int | None, dataset: Dataset) -> int | None:
     # between none and as many more.
     if n_steps is None:
         return None
-    return max(1, round(n_steps * (dataset.n_development / dataset.n_train) ** 0.5))
+    return max(1, round(n_steps * math.sqrt(dataset.n_development / dataset.n_train)))

@@ -63,8 +63,9 @@ def _create_study(metric: Metric, seed: int) -> "Study":
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_N_RANDOM_TRIALS)
-    direction = "maximize" if metric.greater_is_better else "minimize"
-    return optuna.create_study(sampler=sampler, direction=direction)
+    return optuna.create_study(
+        sampler=sampler, direction="maximize" if metric.greater_is_better else "minimize"
+    )
 
 
 def _suggest_settings(trial: "Trial", card: ModelCard) -> dict[str, Value]:
@@ -77,8 +78,9 @@ def _suggest_settings(trial: "Trial", card: ModelCard) -> dict[str, Value]:
 
 def _suggest_value(trial: "Trial", parameter: Parameter) -> Value:
     if parameter.type == "choice":
-        value: Value = trial.suggest_categorical(parameter.name, parameter.choices)
-        return value
+        chosen = trial.suggest_categorical(parameter.name, parameter.choices)
+        assert chosen is not None  # a choice is never null: the card's schema
+        return chosen
     assert parameter.low is not None and parameter.high is not None
     if parameter.type == "int":
         low, high = int(parameter.low), int(parameter.high)

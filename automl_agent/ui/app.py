@@ -94,6 +94,4 @@ def _complain(text: str, code: int) -> int:
 def _find_plugin_command(name: str) -> click.Command | None:
     from automl_agent.agent import load_all_plugins
 
-    commands = load_all_plugins().commands
-    command: click.Command | None = commands[name] if name in commands else None
-    return command
+    return load_all_plugins().commands.get(name)

@@ -1,5 +1,7 @@
 """`automl-agent plugins`: what is installed, and whether it can be used."""
 
+from typing import Any
+
 import click
 
 from automl_agent.errors import UnknownNameError
@@ -28,7 +30,7 @@ def list_plugins(output_format: str) -> None:
         loaded.tools,
         loaded.commands,
     )
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "distribution": plugin.distribution,
             "version": plugin.version,

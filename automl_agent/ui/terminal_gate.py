@@ -1,6 +1,9 @@
 """The human gate on a terminal: shows the plans, takes yes, no or an edit."""
 
+import shutil
+import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -10,10 +13,8 @@ from automl_agent.cards.paragraph import render_paragraph
 from automl_agent.controllers.gate import Approval, read_edited_settings
 from automl_agent.errors import ToolError, UserError
 from automl_agent.experts.plan import Plan
-from automl_agent.experts.search_space import check_settings
+from automl_agent.experts.search_space import complete_settings
 from automl_agent.ui.rendering import clean_text, format_number
-
-_CHOICES = {"y": "yes", "n": "no", "p": "paragraph", "e": "edit"}
 
 
 class TerminalGate:
@@ -40,53 +41,56 @@ def describe_plan(plan: Plan) -> str:
     assert log is not None  # the gate is asked about complete plans
     settings = ", ".join(f"{name} {value}" for name, value in plan.settings.items())
     low, high = format_number(log.final.low), format_number(log.final.high)
-    origin = f", scripts written by a language model: {sorted(plan.generated)}" * bool(
-        plan.generated
-    )
-    return (
-        f"{plan.plan_id}: {plan.model_card.structure}{origin}\n"
-        f"  hyperparameters: {settings}\n"
+    lines = [
+        f"{plan.plan_id}: {plan.model_card.structure}",
+        f"  hyperparameters: {settings}",
         f"  predicted: {log.metric} {format_number(log.final.median)} ({low} to {high}) after "
-        f"{log.final.step} steps, about {log.seconds:.0f} s a training"
+        f"{log.final.step} steps, about {log.seconds:.0f} s a training",
+    ]
+    if plan.generated:
+        lines.append(f"  a language model wrote: {', '.join(sorted(plan.generated))}")
+    width = shutil.get_terminal_size().columns
+    return "\n".join(
+        textwrap.fill(clean_text(line), width, subsequent_indent="    ") for line in lines
     )
 
 
 def _ask(plans: list[Plan]) -> Approval:
     click.echo("\nThe plan, before any training:", err=True)
-    for plan in plans:
-        click.echo(clean_lines(describe_plan(plan)), err=True)
+    _show(plans)
     changed: dict[str, Settings] = {}
     while True:
         choice = click.prompt(
             "Train? [y]es, [n]o, show the [p]aragraph, [e]dit it",
-            type=click.Choice(list(_CHOICES)),
+            type=click.Choice(["y", "n", "p", "e"]),
             default="y",
             show_choices=False,
             err=True,
         )
         if choice in "yn":
             return Approval(approved=choice == "y", settings=changed)
-        for plan in plans:
-            if choice == "p":
+        if choice == "p":
+            for plan in plans:
                 click.echo(render_paragraph(plan.to_paragraph()), err=True)
-            else:
-                changed.update(_edit(plan))
+        else:
+            plans = [_edit(plan) for plan in plans]
+            changed = {plan.plan_id: plan.settings for plan in plans}
+            _show(plans)
 
 
-def _edit(plan: Plan) -> dict[str, Settings]:
-    """What she changed of a plan in her editor; nothing if it cannot be used."""
+def _show(plans: list[Plan]) -> None:
+    for plan in plans:
+        click.echo(describe_plan(plan), err=True)
+
+
+def _edit(plan: Plan) -> Plan:
+    """The plan as she changed it in her editor; unchanged if that cannot be used."""
     text = click.edit(render_paragraph(plan.to_paragraph()), extension=".txt")
     if text is None:
-        return {}
+        return plan
     try:
-        settings = read_edited_settings(plan, text)
-        check_settings(plan.model_card, settings)
+        settings = complete_settings(plan.model_card, read_edited_settings(plan, text))
     except (UserError, ToolError) as exc:
-        click.echo(f"Not taken over: {exc}", err=True)
-        return {}
-    return {plan.plan_id: settings}
-
-
-def clean_lines(text: str) -> str:
-    """As `clean_text`, line by line."""
-    return "\n".join(clean_text(line) for line in text.split("\n"))
+        click.echo(clean_text(f"Not taken over: {exc}"), err=True)
+        return plan
+    return replace(plan, settings=settings)

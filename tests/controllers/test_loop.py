@@ -21,7 +21,7 @@ PLAN: list[tuple[str, dict[str, Any]]] = [
     ("assign_expert", {"expert": "xgboost", "reason": "it fits"}),
     ("write_script", {"plan_id": "xgboost", "script": "data_processing.py"}),
     ("write_script", {"plan_id": "xgboost", "script": "model.py"}),
-    ("set_hyperparameters", {"plan_id": "xgboost", "settings": {"max_depth": 2}}),
+    ("set_hyperparameters", {"plan_id": "xgboost", "settings": {"max_leaves": 4}}),
     ("predict_training_log", {"plan_id": "xgboost"}),
 ]
 
@@ -50,7 +50,7 @@ def test_a_scripted_controller_goes_through_all_stages(make_session: MakeSession
     assert reason == "finished"
     assert session.delivery is not None
     assert len(session.trials) == 3
-    assert session.trials[0].settings["max_depth"] == 2
+    assert session.trials[0].settings["max_leaves"] == 4
     trained, tuned = last_results(model)[len(PLAN) :][:2]
     assert trained["prediction"]["measured"] == trained["valid_score"]
     assert tuned["n_trials"] == 2
@@ -119,8 +119,8 @@ def test_a_bad_call_gets_a_result_that_says_what_is_valid(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        pytest.param({"max_deph": 3}, "Did you mean 'max_depth'?", id="name"),
-        pytest.param({"max_depth": 99}, "a whole number from 2 to", id="value"),
+        pytest.param({"max_leavs": 3}, "Did you mean 'max_leaves'?", id="name"),
+        pytest.param({"max_leaves": 99}, "a whole number from 4 to", id="value"),
     ],
 )
 def test_bad_hyperparameters_are_explained(
@@ -144,7 +144,7 @@ def test_approved_plans_cannot_be_changed(make_session: MakeSession) -> None:
     change = ("set_hyperparameters", {"plan_id": "xgboost", "settings": {}})
     _, model = run_script(session, PLAN, [train], [change], [FINISH])
     assert "cannot be called now" in last_results(model)[-1]["error"]
-    assert session.plans["xgboost"].settings["max_depth"] == 2
+    assert session.plans["xgboost"].settings["max_leaves"] == 4
 
 
 def test_generated_code_does_not_run_in_the_process_sandbox(make_session: MakeSession) -> None:

@@ -32,6 +32,9 @@ def booster_parameters(job: dict) -> dict:
         "objective": objective,
         "eval_metric": WATCHED.get(job["metric"], loss),
         "tree_method": "hist",
+        # Grow where the loss falls most; the number of leaves is the limit, not the depth.
+        "grow_policy": "lossguide",
+        "max_depth": 0,
         "max_cat_to_onehot": MAX_CATEGORIES_ONE_HOT,
         "nthread": job["resources"]["cpus"],
         "seed": job["seed"],
@@ -39,8 +42,6 @@ def booster_parameters(job: dict) -> dict:
     }
     if job["task"] == "multiclass_classification":
         parameters["num_class"] = job["n_classes"]
-    if parameters["grow_policy"] == "lossguide":
-        parameters["max_depth"] = 0  # the number of leaves is the limit
     return parameters
 
 

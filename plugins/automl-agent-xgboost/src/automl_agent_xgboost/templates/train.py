@@ -60,7 +60,7 @@ class Log(xgboost.callback.TrainingCallback):
 
 # Train. XGBoost asks callbacks in order until one ends the training; early stopping must be asked
 # in every round to know the best one.
-stopping = xgboost.callback.EarlyStopping(PATIENCE, save_best=True)
+stopping = xgboost.callback.EarlyStopping(rounds=PATIENCE, save_best=True)
 booster = xgboost.train(
     booster_parameters(job),
     train_matrix,

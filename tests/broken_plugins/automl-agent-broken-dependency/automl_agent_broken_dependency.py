@@ -1,0 +1,1 @@
+from no_such_library import register_experts as register_experts

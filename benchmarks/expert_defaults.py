@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
-
 from tabular_fits import FITTERS, Settings, compute_score, predict_chance
 from tuning_tables import Parts, Table, Task, read_tables, split_table
 

@@ -27,7 +27,6 @@ from sklearn.preprocessing import (
     QuantileTransformer,
     StandardScaler,
 )
-
 from tuning_tables import Array, Parts, Table, Task
 
 Settings: TypeAlias = Mapping[str, float | str | Sequence[float]]

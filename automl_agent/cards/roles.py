@@ -1,11 +1,12 @@
 """What role a column plays, inferred from its cells."""
 
 import re
+import warnings
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.data_card import Classes, Column, Continuous, Role
 from automl_agent.cards.metric import Task
-from automl_agent.cards.tables import FALSE_WORDS, TRUE_WORDS, text_cells, to_numbers
+from automl_agent.cards.tables import FALSE_WORDS, TRUE_WORDS, parse_numbers, text_cells, to_numbers
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -21,6 +22,8 @@ _MIN_ROWS_FOR_IDENTIFIER = 50
 _MAX_CLASSES_OF_WHOLE_NUMBERS = 20
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _N_SAMPLED_WORDS = 1_000
+# "yes", "Yes" and "YES", with and without blanks.
+_MAX_SPELLINGS = 12
 # How numbers of an integer column are written: not "007" and not "+7", which would not come back.
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _N_GUESSED_WORDS = 5
@@ -109,17 +112,19 @@ def _infer_typed_role(cells: "Series") -> Role | None:
 def _infer_word_role(words: "Series", counts: "Series") -> tuple[Role, str | None]:
     """The role of a column of words, and the format of its dates.
 
-    counts: how often each distinct word is there, so that each is looked at once.
+    counts: how often each distinct word is there, in the order in which they first appear; each is
+        looked at once.
     """
     import pandas as pd
 
     distinct = pd.Series(counts.index, dtype="str")
     if _are_booleans(distinct):
         return "boolean", None
-    is_number = pd.to_numeric(distinct, errors="coerce").notna().to_numpy()
+    numbers = parse_numbers(distinct)
+    is_number = numbers.notna().to_numpy()
     is_numeric = counts.to_numpy()[is_number].sum() >= _NUMERIC_SHARE * len(words)
     if is_numeric and not _are_codes(distinct[is_number]):
-        is_counter = len(distinct) == len(words) and _is_counter(to_numbers(words))
+        is_counter = len(distinct) == len(words) and _is_counter(numbers)
         return ("identifier" if is_counter else "numeric"), None
     date_format = None if is_numeric else _find_datetime_format(distinct)
     if date_format:
@@ -139,7 +144,9 @@ def _infer_text_role(words: "Series", *, n_unique: int) -> Role:
 
 def _are_booleans(distinct: "Series") -> bool:
     # Two words for true, such as "t" and "y", are two categories.
-    lowered = set(distinct.head(_N_SAMPLED_WORDS).str.strip().str.lower())
+    if len(distinct) > _MAX_SPELLINGS:
+        return False
+    lowered = {word.strip().lower() for word in distinct}
     return len(lowered) == 2 and len(lowered & TRUE_WORDS) == len(lowered & FALSE_WORDS) == 1
 
 
@@ -177,14 +184,19 @@ def _find_datetime_format(distinct: "Series") -> str | None:
 
 def _guess_datetime_formats(words: "Series") -> dict[str, None]:
     """The formats in which the first words may be dates, the likelier first."""
-    from pandas.tseries.api import guess_datetime_format
-
     guesses: list[str | None] = []
     for word in words.head(_N_GUESSED_WORDS):
         if _SHORT_DATE.fullmatch(word):
             guesses += ["%m/%d/%y", "%d/%m/%y"]
         elif _YEAR.search(word):
-            guesses += [guess_datetime_format(word), guess_datetime_format(word, dayfirst=True)]
+            guesses += [_guess_datetime_format(word, dayfirst=first) for first in (False, True)]
             # Some with a fraction of a second or an hour, some without.
             guesses += ["ISO8601"] if _ISO_DATE.match(word) else []
     return dict.fromkeys(guess for guess in guesses if guess)
+
+
+def _guess_datetime_format(word: str, *, dayfirst: bool) -> str | None:
+    from pandas.tseries.api import guess_datetime_format
+
+    with warnings.catch_warnings(action="ignore"):  # both orders are tried, so one does not fit
+        return guess_datetime_format(word, dayfirst=dayfirst)

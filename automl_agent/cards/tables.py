@@ -117,7 +117,19 @@ def to_numbers(series: "Series") -> "Series":
     if types.is_timedelta64_dtype(series):
         seconds: Series = series.dt.total_seconds()
         return seconds
-    return pd.to_numeric(text_cells(series), errors="coerce").astype("float64")
+    return parse_numbers(text_cells(series))
+
+
+def parse_numbers(words: "Series") -> "Series":
+    """The numbers that words of pandas' type `str` stand for, float64, NaN where it is none."""
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        # Arrow is five times as fast, but gives up at the first word that is no number.
+        return words.astype(pd.ArrowDtype(pa.float64())).astype("float64")
+    except pa.ArrowInvalid:
+        return pd.to_numeric(words, errors="coerce").astype("float64")
 
 
 def encode_labels(series: "Series", card: DataCard) -> "Array":

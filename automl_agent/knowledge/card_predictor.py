@@ -21,12 +21,13 @@ def predict_from_card(
     far as the card's expectation says, and approaches its end exponentially.
     """
     expectation = model.expectations[data.task]
+    n_points = min(_N_POINTS, expectation.n_steps)
     return PredictedLog(
         predictor="model card",
         metric=metric.name,
         points=tuple(
-            _predict_point(expectation, metric, chance, part / _N_POINTS)
-            for part in range(1, _N_POINTS + 1)
+            _predict_point(expectation, metric, chance, part / n_points)
+            for part in range(1, n_points + 1)
         ),
         seconds=_predict_seconds(data, expectation),
         memory_mib=expectation.memory_mib,
@@ -40,13 +41,18 @@ def _predict_point(
     low_gain, median_gain, high_gain = expectation.gain
     bounds = sorted((chance + low_gain * way, chance + high_gain * way))
     return PredictedPoint(
-        step=max(1, round(expectation.n_steps * progress)),
-        median=round(chance + median_gain * way, 6),
-        low=round(bounds[0], 6),
-        high=round(bounds[1], 6),
+        step=round(expectation.n_steps * progress),
+        median=_round(chance + median_gain * way),
+        low=_round(bounds[0]),
+        high=_round(bounds[1]),
     )
 
 
 def _predict_seconds(data: DataCard, expectation: Expectation) -> float:
     n_cells = (data.n_rows or 0) * (data.n_features or 0)
     return round(expectation.seconds_per_million_cells * n_cells / 1e6, 2)
+
+
+def _round(score: float) -> float:
+    """Six digits; a target in micrograms has errors that are small numbers too."""
+    return float(f"{score:.6g}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.data_card import DataCard, SplitRule
+from automl_agent.cards.roles import describe_column
 from automl_agent.cards.tables import type_column
 from automl_agent.errors import InputError
 
@@ -48,7 +49,7 @@ def split_rows(
     rule = card.split or SplitRule("random")
     rows = np.arange(len(frame))
     if rule.kind == "time":
-        rows = rows[np.argsort(_times(frame, card, rule), kind="stable")]
+        rows = rows[np.argsort(_times(frame, rule), kind="stable")]
     strata = labels if rule.kind == "stratified" else None
     groups = frame[rule.column].astype(str).to_numpy() if rule.kind == "group" else None
     rest, held_out = rows, rows[:0]
@@ -118,20 +119,19 @@ def _check_groups(rule: SplitRule, groups: "Array") -> None:
         )
 
 
-def _times(frame: "DataFrame", card: DataCard, rule: SplitRule) -> "Array":
+def _times(frame: "DataFrame", rule: SplitRule) -> "Array":
     """Numbers that order the rows; a row without a time comes first, so that it is trained on."""
     import numpy as np
     import pandas as pd
 
     series = frame[rule.column]
-    described = [c for c in card.columns or () if c.name == rule.column and c.role == "datetime"]
-    if described:
-        # Only the card knows whether "02/03/2020" has its day first.
-        return type_column(series, described[0]).to_numpy().astype("int64")  # missing: the smallest
+    column = describe_column(series)
+    if column.role == "datetime":
+        return type_column(series, column).to_numpy().astype("int64")  # missing: the smallest
     numbers = pd.to_numeric(series, errors="coerce")
     if (numbers.isna() & series.notna()).any():
         stray = series[numbers.isna() & series.notna()].iloc[0]
         raise InputError(
             f"The column {rule.column!r} does not order the rows: {stray!r} is no time or number."
         )
-    return numbers.fillna(-np.inf).to_numpy()
+    return numbers.astype("float64").fillna(-np.inf).to_numpy()

@@ -1,6 +1,7 @@
 """Proposing settings within an expert's search space."""
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.metric import Metric
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 # The tree-structured Parzen estimator needs some trials before it knows more than chance.
 _N_RANDOM_TRIALS = 6
+# It repeats itself where it is sure; after so many repetitions the space is looked through.
+_N_DRAWS = 20
+# Places in the range of a float that are looked at then.
+_N_FLOATS = 11
 
 
 class Tuner:
@@ -23,7 +28,6 @@ class Tuner:
 
     def __init__(self, card: ModelCard, metric: Metric, *, seed: int) -> None:
         self._card = card
-        self._metric = metric
         self._study = _create_study(metric, seed)
         self._tried: list[dict[str, Value]] = []
         self._queue = starting_points(card)
@@ -34,12 +38,13 @@ class Tuner:
             settings = self._queue.pop(0)
             if settings not in self._tried:
                 return settings
-        # A space of a few choices is soon used up; then a repetition is all there is.
-        for _ in range(20):
+        for _ in range(_N_DRAWS):
             settings = _suggest_settings(self._study.ask(), self._card)
             if settings not in self._tried:
-                break
-        return settings
+                return settings
+        # A space of a few choices is soon used up; then a repetition is all there is.
+        untried = (s for s in _list_settings(self._card.search_space) if s not in self._tried)
+        return next(untried, settings)
 
     def learn(self, settings: Settings, score: float | None) -> None:
         """Take in how a trial went; None or not finite: it failed."""
@@ -62,7 +67,13 @@ def _create_study(metric: Metric, seed: int) -> "Study":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_N_RANDOM_TRIALS)
+    sampler = optuna.samplers.TPESampler(
+        seed=seed,
+        n_startup_trials=_N_RANDOM_TRIALS,
+        # Proposals end as trials of their own. To Optuna they run for ever, and by its default it
+        # keeps away from what runs.
+        constant_liar=False,
+    )
     return optuna.create_study(
         sampler=sampler, direction="maximize" if metric.greater_is_better else "minimize"
     )
@@ -74,6 +85,30 @@ def _suggest_settings(trial: "Trial", card: ModelCard) -> dict[str, Value]:
         if is_in_force(parameter, settings):
             settings[parameter.name] = _suggest_value(trial, parameter)
     return complete_settings(card, settings)
+
+
+def _list_settings(
+    parameters: Sequence[Parameter], earlier: Settings | None = None
+) -> Iterator[dict[str, Value]]:
+    """Every combination of values that are in force together."""
+    earlier = dict(earlier or {})
+    if not parameters:
+        yield earlier
+    elif not is_in_force(parameters[0], earlier):
+        yield from _list_settings(parameters[1:], earlier)
+    else:
+        for value in _list_values(parameters[0]):
+            yield from _list_settings(parameters[1:], {**earlier, parameters[0].name: value})
+
+
+def _list_values(parameter: Parameter) -> Iterable[Value]:
+    if parameter.type == "choice":
+        return parameter.choices
+    assert parameter.low is not None and parameter.high is not None
+    if parameter.type == "int":
+        return range(int(parameter.low), int(parameter.high) + 1)
+    width = parameter.high - parameter.low
+    return [parameter.low + width * k / (_N_FLOATS - 1) for k in range(_N_FLOATS)]
 
 
 def _suggest_value(trial: "Trial", parameter: Parameter) -> Value:

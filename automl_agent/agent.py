@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_agent import builtin_plugin
+from automl_agent import __version__, builtin_plugin
 from automl_agent.cards.data_card import SplitRule
 from automl_agent.cards.metric import Task
 from automl_agent.controllers.budget import Budget
@@ -16,7 +16,7 @@ from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS, Request
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.training_tools import deliver_model
-from automl_agent.errors import LimitError, SandboxError, SetupError, TrainingError, UserError
+from automl_agent.errors import SandboxError, SetupError, TrainingError, UserError
 from automl_agent.experts.plan import Resources
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result, build_result
@@ -218,7 +218,7 @@ class Agent:
 
 def load_all_plugins() -> Plugins:
     """The built-in plugin and all that are installed."""
-    return load_plugins(discover_plugins(), builtin=builtin_plugin)
+    return load_plugins(discover_plugins(), builtin=builtin_plugin, version=__version__)
 
 
 def available_resources() -> Resources:
@@ -247,21 +247,14 @@ def _explain_failure(session: Session, reason: str) -> UserError:
     if session.last_error is not None:
         return session.last_error
     failed = [trial for trial in session.trials if trial.message or trial.status != "ok"]
-    if failed and all(trial.status == "timeout" for trial in failed):
-        return LimitError(
-            f"The time of {session.request.time_s:g} s was over before a trial finished; "
-            "give more with --time."
-        )
+    is_late = session.budget.time_left_s <= 0 or any(t.status == "timeout" for t in failed)
+    if is_late and not session.finished_trials:
+        return session.budget.too_short()
     if failed:
         last_line = (failed[0].message.splitlines() or [failed[0].status])[-1]
         return TrainingError(
             f"All {len(session.trials)} trials failed, the first with: {last_line} "
             f"Its output is in {failed[0].folder / 'output.txt'}."
-        )
-    if not session.trials and session.budget.time_left_s <= 0:
-        return LimitError(
-            f"The time of {session.request.time_s:g} s was over before the first trial; "
-            "give more with --time."
         )
     return TrainingError(session.summary or f"Nothing was trained: {reason}.")
 

@@ -99,7 +99,6 @@ def main() -> None:
     document = {"distribution": name, "ok": not problems, "problems": problems}
     with os.fdopen(output, "w", encoding="utf-8") as stream:
         stream.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
     # A thread that the plugin left behind would keep the process from ending by itself.
     os._exit(int(bool(problems)))
 

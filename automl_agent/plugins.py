@@ -38,6 +38,8 @@ from automl_agent.experts.registry import Registry
 
 T = TypeVar("T")
 GROUP = "automl_agent"
+# The distribution of what the package itself registers.
+BUILTIN = "automl-agent"
 DISABLED_VARIABLE = "AUTOML_AGENT_DISABLED_PLUGINS"
 TIMEOUT_VARIABLE = "AUTOML_AGENT_PLUGIN_TIMEOUT_S"
 # Long enough for a plugin that imports torch on a slow disk, short enough for a person to wait.
@@ -176,7 +178,7 @@ def load_plugins(
     """Everything that the built-in plugin and these sources register."""
     plugins = Plugins()
     if builtin is not None:
-        _add_plugin(plugins, _adopt("automl-agent", version, builtin))
+        _add_plugin(plugins, _adopt(BUILTIN, version, builtin))
     for source in sources:
         try:
             _add_plugin(plugins, load_plugin(source))

@@ -2,11 +2,12 @@
 
 Usage: python runner.py IN OUT CODE
 
-It imports the heavy packages once, then waits for job files: IN/jobs/0001.json and so on, in order,
-until IN/jobs/end appears, SIGTERM comes, or the process that wants the jobs is gone. A job's script
-runs with AUTOML_IN, AUTOML_OUT and AUTOML_JOB set; what it writes lies in OUT/<job>/, what it prints
-in output.txt there, and how it ended in OUT/<job>.result.json. IN/jobs/0001.cancel kills that job.
-Standard library only: this file also runs where automl_agent is not installed.
+It imports the heavy packages once, writes OUT/ready, then waits for job files: IN/jobs/0001.json
+and so on, in order, until IN/jobs/end appears, SIGTERM comes, or the process that wants the jobs is
+gone. A job's script runs with AUTOML_IN, AUTOML_OUT and AUTOML_JOB set. What it writes lies in
+OUT/<job>/, what it prints in output.txt there, how it ended in OUT/<job>.result.json. A file
+IN/jobs/0001.cancel kills the job. Standard library only: this file also runs where automl_agent is
+not installed.
 """
 
 import contextlib
@@ -17,7 +18,6 @@ import importlib
 import json
 import os
 import resource
-import runpy
 import signal
 import sys
 import time
@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 POLL_S = 0.005
@@ -71,6 +71,7 @@ def main(in_dir: Path, out_dir: Path, code_dir: Path) -> None:
     adopt_orphans()
     warm_up(config["warm_imports"])
     sys.path.insert(0, str(code_dir))
+    (out_dir / "ready").touch()
     step = Step(
         in_dir=in_dir,
         out_dir=out_dir,
@@ -80,6 +81,7 @@ def main(in_dir: Path, out_dir: Path, code_dir: Path) -> None:
         grace_s=config["grace_s"],
     )
     signal.signal(signal.SIGTERM, step.stop)
+    (out_dir / "ready").touch()
     number = 1
     while not step.is_over() and not (in_dir / "jobs" / "end").exists():
         job_file = in_dir / "jobs" / f"{number:04}.json"
@@ -144,6 +146,8 @@ def run_job(step: Step, job_file: Path) -> None:
 def run_script(step: Step, script: Path, job_file: Path, job_out: Path) -> NoReturn:
     """The child: a process group of its own, output into a file, the script as `__main__`."""
     code = 1
+    main_module = ModuleType("__main__")
+    main_module.__file__ = str(script)
     try:
         os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -153,7 +157,8 @@ def run_script(step: Step, script: Path, job_file: Path, job_out: Path) -> NoRet
         os.environ.update(
             AUTOML_IN=str(step.in_dir), AUTOML_OUT=str(job_out), AUTOML_JOB=str(job_file)
         )
-        runpy.run_path(str(script), run_name="__main__")
+        sys.modules["__main__"], sys.argv = main_module, [str(script)]
+        exec(compile(script.read_bytes(), script, "exec"), vars(main_module))
         code = 0
     except SystemExit as exc:
         code = read_exit_code(exc)
@@ -161,7 +166,9 @@ def run_script(step: Step, script: Path, job_file: Path, job_out: Path) -> NoRet
         traceback.print_exc()
     finally:
         try:
-            gc.collect()  # closes, and so writes out, files that the script left open
+            # As at the interpreter's end: files that the script left open are written out.
+            vars(main_module).clear()
+            gc.collect()
             sys.stdout.flush()
             sys.stderr.flush()
         finally:

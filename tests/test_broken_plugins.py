@@ -9,9 +9,11 @@ from pathlib import Path
 
 import automl_agent_xgboost
 import pytest
+from sklearn.datasets import load_diabetes
 
-from automl_agent.agent import load_all_plugins
+from automl_agent.agent import Agent, load_all_plugins
 from automl_agent.controllers.tools import Tool
+from automl_agent.errors import AutomlAgentError
 from automl_agent.experts.registry import Registry
 from automl_agent.plugins import TIMEOUT_VARIABLE, Plugins
 
@@ -151,6 +153,20 @@ def test_an_expert_whose_scripts_are_broken_leaves_the_others_as_they_are(
     assert plugins.failures == []
     assert plugins.experts.distribution(f"broken-{name}") == f"automl-agent-broken-{name}"
     assert_the_rest_works(plugins, healthy)
+
+
+@pytest.mark.xfail(
+    raises=AutomlAgentError, reason="a run ends with the first expert whose scripts fail"
+)
+@pytest.mark.parametrize("name", ["import", "scripts"])
+def test_a_run_goes_on_with_the_experts_whose_scripts_work(name: str, site: Site) -> None:
+    site.install(PROJECTS / f"automl-agent-broken-{name}")
+    names = (f"broken-{name}", "xgboost")
+    frame = load_diabetes(as_frame=True).frame
+    result = Agent().run(frame, "target", experts=names, n_trials=2, time_s=60)
+    experts = set(result.leaderboard["expert"])
+    assert "xgboost" in experts
+    assert f"broken-{name}" not in experts
 
 
 def test_all_broken_plugins_together_change_nothing_else(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import automl_agent_xgboost
@@ -29,7 +30,7 @@ LEAVES_A_THREAD = """
 import threading, time
 from automl_agent import hookimpl
 
-threading.Thread(target=time.sleep, args=(3600,)).start()
+threading.Thread(target=time.sleep, args=(3600,), daemon=False).start()
 
 @hookimpl
 def on_event(name):
@@ -96,13 +97,13 @@ def run_check(name: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 def wait_for_end(pid: int) -> None:
     """Return when a program has ended, or fail: SIGKILL takes a moment."""
-    for _ in range(100):
-        # A program that has ended and that nobody waited for is a zombie.
-        stat = Path(f"/proc/{pid}/stat")
-        if not stat.exists() or ") Z " in stat.read_text():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"The program {pid} still runs.")
+    stat = Path(f"/proc/{pid}/stat")
+    with suppress(OSError):  # the program is gone
+        for _ in range(100):
+            if ") Z " in stat.read_text():  # it has ended, and nobody waited for it
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"The program {pid} still runs.")
 
 
 def test_a_healthy_plugin_has_no_problem() -> None:
@@ -172,8 +173,8 @@ def test_what_a_broken_plugin_does_is_found(
         pytest.param(
             WRITES_ONE_SCRIPT,
             [
-                f"writing the scripts of 'acme-trees' for {task} failed: acme-trees wrote train.py; "
-                "needed are exactly data_processing.py, model.py, train.py, predict.py."
+                f"writing the scripts of 'acme-trees' for {task} failed: acme-trees wrote "
+                "train.py; needed are exactly data_processing.py, model.py, train.py, predict.py."
                 f"{LEAVE_OUT}acme"
                 for task in CARD["tasks"]
             ],
@@ -232,6 +233,7 @@ def test_the_current_folder_is_not_searched(
     assert problem.startswith("importing it failed with OSError.")
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_check(site: Site) -> None:
     text = (
         "import os, time\nfrom pathlib import Path\n"

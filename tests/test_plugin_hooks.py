@@ -169,12 +169,15 @@ def test_a_plugin_counts_as_a_whole_or_not_at_all(site: Site) -> None:
     assert "acme" not in [plugin.distribution for plugin in plugins.loaded]
 
 
-def test_a_plugin_that_fails_in_a_call_within_a_call_is_reported_once(site: Site) -> None:
+def test_a_plugin_that_fails_in_a_call_within_a_call_is_asked_and_reported_once(site: Site) -> None:
     outer = (
         "from automl_agent import hookimpl\n\n@hookimpl\ndef on_event(name, fields):\n"
         "    if name == 'outer':\n        nest()\n"
     )
-    broken = "from automl_agent import hookimpl\n\n@hookimpl\ndef on_event(name):\n    1 / 0\n"
+    broken = (
+        "from automl_agent import hookimpl\n\nheard = []\n\n@hookimpl\ndef on_event(name):\n"
+        "    heard.append(name)\n    1 / 0\n"
+    )
     site.add("acme", {"acme": "acme"}, {"acme.py": outer})
     site.add("broken", {"broken": "broken"}, {"broken.py": broken})
     plugins = load_all_plugins()
@@ -184,6 +187,7 @@ def test_a_plugin_that_fails_in_a_call_within_a_call_is_reported_once(site: Site
 
     sys.modules["acme"].nest = nest  # type: ignore[attr-defined]
     list(plugins.call_each("on_event", name="outer", fields={}))
+    assert sys.modules["broken"].heard == ["inner"]
     assert [failure.distribution for failure in plugins.failures] == ["broken"]
     assert "acme" in [plugin.distribution for plugin in plugins.loaded]
 
@@ -225,6 +229,7 @@ def test_a_guarded_call_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) 
     is_over.set()
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_waiting_and_restores_standard_output() -> None:
     before, is_over = sys.stdout, threading.Event()
 

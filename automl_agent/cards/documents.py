@@ -14,6 +14,7 @@ from automl_agent.errors import CardError, suggest
 if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
+    from referencing import Registry
 
 # A JSON value whose shape a schema tells, which Python's types cannot.
 Json: TypeAlias = Any
@@ -126,6 +127,13 @@ def describe_error(error: "ValidationError") -> str:
 
 
 def _create_validator(schema: Mapping[str, Json]) -> "Validator":
+    create, registry = _validator_parts()
+    return create(schema, registry=registry)
+
+
+@cache
+def _validator_parts() -> "tuple[Callable[..., Validator], Registry[Json]]":
+    """The class of validators, for which NaN is no number, and where it finds other schemas."""
     from jsonschema import Draft202012Validator, validators
     from referencing import Registry, Resource
 
@@ -134,10 +142,10 @@ def _create_validator(schema: Mapping[str, Json]) -> "Validator":
         return Resource.from_contents(load_schema(kind))
 
     types = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
-    create: Callable[..., Validator] = validators.extend(  # type: ignore[no-untyped-call]
+    create = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator, type_checker=types
     )
-    return create(schema, registry=Registry(retrieve=retrieve))  # type: ignore[call-arg]
+    return create, Registry(retrieve=retrieve)  # type: ignore[call-arg]
 
 
 def _is_number(checker: object, value: object) -> bool:

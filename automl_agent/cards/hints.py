@@ -117,6 +117,7 @@ def _label_leaks(series: "Series", column: Column, labels: "Array") -> Iterator[
 
 def _value_leaks(series: "Series", column: Column, labels: "Array") -> Iterator[Hint]:
     """The hint that one column tells the value."""
+    labels = _scale(labels)
     groups = _group_by_value(series)
     correlation = 0.0 if groups is None else _correlation_ratio(groups, labels)
     if column.role in ("numeric", "datetime"):
@@ -136,7 +137,8 @@ def _group_by_value(series: "Series") -> "Array | None":
 def _group_by_runs(numbers: "Series", labels: "Array") -> "Array":
     """A number for each run of rows that have one label when they are in the order of the numbers.
 
-    Short runs are one group together; -1 where the number is missing.
+    0 for short runs, which tell nothing, and for the most frequent label, which is the guess for
+    them; -1 where the number is missing.
     """
     import numpy as np
 
@@ -144,7 +146,8 @@ def _group_by_runs(numbers: "Series", labels: "Array") -> "Array":
     order = known[np.argsort(numbers.to_numpy()[known], kind="stable")]
     ordered = labels[order]
     runs = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0) + 1
-    runs[np.bincount(runs)[runs] < _MIN_ROWS_PER_RUN] = 0
+    is_short = np.bincount(runs)[runs] < _MIN_ROWS_PER_RUN
+    runs[is_short | (ordered == np.bincount(labels).argmax())] = 0
     groups = np.full(len(labels), -1)
     groups[order] = runs
     return groups
@@ -179,7 +182,18 @@ def _absolute_correlation(numbers: "Series", labels: "Array") -> float:
     pairs = pd.DataFrame({"number": numbers.to_numpy()[known], "label": labels[known]})
     if len(pairs) < 3 or (pairs.nunique() < 2).any():
         return 0.0
-    return max(float(np.abs(np.corrcoef(p, rowvar=False)[0, 1])) for p in (pairs, pairs.rank()))
+    pairs["number"] = _scale(pairs["number"].to_numpy())
+    with np.errstate(invalid="ignore", divide="ignore"):  # numbers that differ only in a last digit
+        correlations = [np.corrcoef(p, rowvar=False)[0, 1] for p in (pairs, pairs.rank())]
+    return float(np.nanmax(np.abs(correlations)))
+
+
+def _scale(values: "Array") -> "Array":
+    """The values between -1 and 1, so that no sum of squares is too great for a float."""
+    import numpy as np
+
+    scaled: Array = values / np.abs(values).max()
+    return scaled
 
 
 def _as_numbers(series: "Series") -> "Series":

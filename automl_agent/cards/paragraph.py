@@ -207,7 +207,7 @@ def _read_line(line: str, *, place: str) -> tuple[str, Json]:
     try:
         value = parse_json(match["value"])
     except JSONDecodeError as exc:
-        reason = f"{exc.msg} at its character {exc.pos + 1}"
+        reason = f"{exc.msg}: character {exc.pos + 1}"
         raise CardError(f"{place}: the value of {label!r} is not JSON ({reason}).") from exc
     except ValueError as exc:
         raise CardError(f"{place}: the value of {label!r} is not JSON ({exc}).") from exc

@@ -118,6 +118,11 @@ def _describe_labels(labels: "Series", task: Task) -> Classes | Continuous:
     if task not in CLASSIFICATION:
         return describe_values(labels)
     classes = describe_classes(labels)
+    if len(classes.classes) > len(labels) / 2:
+        raise InputError(
+            f"The target {labels.name!r} has {len(classes.classes)} classes in {len(labels)} rows; "
+            "there is nothing to learn. Choose another --target, or say --task regression."
+        )
     if task == "binary_classification" and len(classes.classes) > 2:
         raise InputError(
             f"The target has {len(classes.classes)} classes, which is no binary classification; "

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 # A share and not "all": one stray word must not turn 10,000 numbers into categories.
 _NUMERIC_SHARE = 0.98
+# Numbers of which most differ make no categories, even with more words among them.
+_NUMERIC_SHARE_OF_UNIQUE = 0.8
 # Free text repeats itself rarely and has several words.
-_TEXT_UNIQUE_SHARE = 0.5
+_UNIQUE_SHARE = 0.5
 _TEXT_WORDS = 3.0
 _ID_UNIQUE_SHARE = 0.95
 # Fewer rows than this cannot tell an identifier from a measurement.
@@ -122,7 +124,9 @@ def _infer_word_role(words: "Series", counts: "Series") -> tuple[Role, str | Non
         return "boolean", None
     numbers = parse_numbers(distinct)
     is_number = numbers.notna().to_numpy()
-    is_numeric = counts.to_numpy()[is_number].sum() >= _NUMERIC_SHARE * len(words)
+    are_unique = len(distinct) > _UNIQUE_SHARE * len(words)
+    needed_share = _NUMERIC_SHARE_OF_UNIQUE if are_unique else _NUMERIC_SHARE
+    is_numeric = counts.to_numpy()[is_number].sum() >= needed_share * len(words)
     if is_numeric and not _are_codes(distinct[is_number]):
         is_counter = len(distinct) == len(words) and _is_counter(numbers)
         return ("identifier" if is_counter else "numeric"), None
@@ -133,7 +137,7 @@ def _infer_word_role(words: "Series", counts: "Series") -> tuple[Role, str | Non
 
 
 def _infer_text_role(words: "Series", *, n_unique: int) -> Role:
-    if n_unique > _TEXT_UNIQUE_SHARE * len(words):
+    if n_unique > _UNIQUE_SHARE * len(words):
         sample = words.head(_N_SAMPLED_WORDS)
         if sample.str.count(r"\S+").mean() >= _TEXT_WORDS:
             return "text"
@@ -165,7 +169,7 @@ def _is_counter(numbers: "Series") -> bool:
     """Whether the numbers count rows: one after the other in order, from a whole number."""
     if len(numbers) < _MIN_ROWS_FOR_IDENTIFIER:
         return False
-    return bool(numbers.iloc[0] % 1 == 0 and (numbers.diff().iloc[1:] == 1).all())
+    return float(numbers.iloc[0]).is_integer() and bool((numbers.diff().iloc[1:] == 1).all())
 
 
 def _find_datetime_format(distinct: "Series") -> str | None:

@@ -1,16 +1,11 @@
-"""Reading tables from files, and typing their columns as a data card says."""
+"""Tables: reading them from files, and typing their columns as a data card says."""
 
-import csv
-import re
-import tarfile
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Sequence
-from lzma import LZMAError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl_agent.cards.csv_files import read_csv
 from automl_agent.cards.data_card import Classes, Column, DataCard
 from automl_agent.errors import InputError, suggest
 
@@ -20,26 +15,8 @@ if TYPE_CHECKING:
 
 TRUE_WORDS = frozenset({"true", "yes", "t", "y"})
 FALSE_WORDS = frozenset({"false", "no", "f", "n"})
-# What data sets write for "missing", and what pandas takes for it.
-MISSING_WORDS = frozenset(
-    {"", "?", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"}
-    | {"missing", "unknown value"}
-)
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 PARQUET_SUFFIXES = (".parquet", ".pq")
-# The comma last: it is also in numbers and in words, and a delimiter only if nothing else is.
-_DELIMITERS = "\t;|,"
-_N_SNIFFED_LINES = 20
-_BROKEN_FILE = (
-    ValueError,  # pandas' parser errors are such
-    OSError,
-    EOFError,
-    ImportError,  # a compression that is not installed
-    zlib.error,
-    LZMAError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-)
 
 
 def read_table(path: Path) -> "DataFrame":
@@ -53,7 +30,7 @@ def read_table(path: Path) -> "DataFrame":
     if suffixes and suffixes[-1] in PARQUET_SUFFIXES:
         frame = _read_parquet(path)
     elif any(suffix in CSV_SUFFIXES for suffix in suffixes[-2:]):
-        frame = _read_csv(path)
+        frame = read_csv(path)
     else:
         kinds = ", ".join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))
         raise InputError(f"{path} is not a table that can be read; its name must end in {kinds}.")
@@ -165,13 +142,12 @@ def check_has_columns(frame: "DataFrame", names: Sequence[str], *, source: str) 
 
     Raises: InputError that names the missing ones and the nearest that exist.
     """
-    present = [str(name) for name in frame.columns]
-    counts = Counter(present)
+    counts = Counter(str(name) for name in frame.columns)
     missing = [name for name in names if name not in counts]
     if missing:
         listed = ", ".join(repr(name) for name in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise InputError(f"{source} has no column {listed}{more}.{suggest(missing[0], present)}")
+        raise InputError(f"{source} has no column {listed}{more}.{suggest(missing[0], counts)}")
     for name in names:
         if counts[name] > 1:
             raise InputError(f"{source} has {counts[name]} columns named {name!r}; rename them.")
@@ -251,85 +227,3 @@ def _read_parquet(path: Path) -> "DataFrame":
         reason = str(exc).partition("\n")[0]
         raise InputError(f"{path} is not a Parquet file that can be read ({reason}).") from exc
     return frame.rename(columns=str)
-
-
-def _read_csv(path: Path) -> "DataFrame":
-    problem = "is not a table that can be read"
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            frame = _read_encoded(path, encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-        except PermissionError as exc:
-            raise InputError(f"{path} may not be read; check its permissions.") from exc
-        except _BROKEN_FILE as exc:
-            reason = str(exc).strip().partition("\n")[0]
-            raise InputError(f"{path} {problem} ({reason}).") from exc
-    else:
-        raise InputError(f"{path} {problem}: it is neither UTF-8 nor Windows-1252 text.")
-    if any("\x00" in name for name in frame.columns):
-        raise InputError(f"{path} {problem}: it holds binary data.")
-    if frame.index.dtype != "int64":
-        raise InputError(
-            f"{path} {problem}: its rows have more cells than its header; name every column."
-        )
-    return frame
-
-
-def _read_encoded(path: Path, encoding: str) -> "DataFrame":
-    import pandas as pd
-
-    lines = _read_first_lines(path, encoding)
-    delimiter = _find_delimiter(lines)
-    frame = pd.read_csv(
-        path,
-        sep=delimiter,
-        dtype="str",
-        encoding=encoding,
-        skipinitialspace=True,
-        keep_default_na=False,
-        # In a table of one column an empty line is a row whose cell is missing.
-        skip_blank_lines=delimiter in lines[0],
-    )
-    frame = frame.rename(columns=str.strip).apply(_strip_cells)
-    return frame if delimiter == "," else frame.apply(_point_decimals)
-
-
-def _strip_cells(series: "Series") -> "Series":
-    stripped = series.str.strip()
-    return stripped.mask(stripped.isin(MISSING_WORDS))
-
-
-def _point_decimals(series: "Series") -> "Series":
-    """The column with decimal points, if all its numbers are written with decimal commas."""
-    known = series.dropna()
-    if known.str.contains(",").any() and known.str.fullmatch(r"-?\d+(,\d+)?").all():
-        return series.str.replace(",", ".", regex=False)
-    return series
-
-
-def _read_first_lines(path: Path, encoding: str) -> list[str]:
-    import pandas as pd
-
-    # pandas opens compressed files by their name; no line holds its separator.
-    lines = pd.read_csv(
-        path,
-        sep="\x01",
-        header=None,
-        nrows=_N_SNIFFED_LINES,
-        dtype="str",
-        encoding=encoding,
-        quoting=csv.QUOTE_NONE,
-        keep_default_na=False,
-    )
-    return list(lines[0])
-
-
-def _find_delimiter(lines: Sequence[str]) -> str:
-    """The delimiter that every line has most of; if there is none, that of the header."""
-    unquoted = [re.sub(r'"[^"]*"', "", line) for line in lines]
-    return max(
-        _DELIMITERS,
-        key=lambda mark: (min(line.count(mark) for line in unquoted), unquoted[0].count(mark)),
-    )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from automl_agent.errors import ToolError
+from automl_agent.errors import LimitError, ToolError
 
 # A controller that needs more turns than this for one request goes round in circles.
 MAX_TURNS = 200
@@ -57,6 +57,12 @@ class Budget:
         if self.n_trials_left < 1:
             raise ToolError(f"All {self.n_trials} trials are used; call finish.")
         self.n_trials_used += 1
+
+    def too_short(self) -> LimitError:
+        """The error for a run whose time does not suffice for one trial."""
+        return LimitError(
+            f"The time of {self.time_s:g} s was over before a trial finished; give more with --time."
+        )
 
     def spent_reason(self) -> str | None:
         """Why there can be no further turn, or None."""

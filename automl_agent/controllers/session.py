@@ -29,8 +29,9 @@ from automl_agent.training.tuning import Tuner
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# A first trial must leave time for a second one and for the delivery.
+# How long an expert takes is not known before its first trial; it must leave time for others.
 _FIRST_TRIAL_SHARE = 0.4
+MIN_TRIAL_S = 0.3
 # Ending the sandboxes, scoring and saving.
 CLOSING_S = 1.5
 
@@ -138,14 +139,16 @@ class Session:
     def run_trial(self, plan: Plan, settings: Settings) -> Trial:
         """Run one trial, recorded before it starts and after it ends."""
         trial_id = f"{plan.plan_id}-{sum(t.plan_id == plan.plan_id for t in self.trials) + 1}"
-        time_limit_s = self.trial_time_s()
+        batch = self.open_batch(plan)
+        batch.wait_until_warm()
+        time_limit_s = self.trial_time_s(plan)
         self.budget.reserve_trial()
         intent = {"plan_id": plan.plan_id, "settings": dict(settings), "time_limit_s": time_limit_s}
         self.journal.begin("trials", self.run_id, trial_id, intent)
         self.emit("trial_started", {"trial_id": trial_id, **intent})
         try:
             trial = run_trial(
-                self.open_batch(plan),
+                batch,
                 plan,
                 self.prepared_dataset(),
                 self.metric,
@@ -168,20 +171,23 @@ class Session:
         self.emit("trial_ended", trial.to_json())
         return trial
 
-    def trial_time_s(self) -> float:
-        """The seconds that the next trial may take.
+    def trial_time_s(self, plan: Plan) -> float:
+        """The seconds that the plan's next trial may take.
 
-        Raises: ToolError if the time that is left is needed for the delivery.
+        Raises: ToolError if the time that is left is needed for the delivery; LimitError if there
+            is nothing to deliver yet.
         """
         left_s = self.budget.time_left_s - CLOSING_S
-        if not self.finished_trials:
-            # However short the time is, one trial is tried.
-            return max(1.0, left_s * _FIRST_TRIAL_SHARE)
-        spare_s = left_s - estimate_delivery_s(self.metric, self.trials)
-        typical_s = sum(t.seconds for t in self.finished_trials) / len(self.finished_trials)
-        if spare_s < typical_s:
+        if self.finished_trials:
+            left_s -= estimate_delivery_s(self.metric, self.trials)
+        own = [t.seconds for t in self.finished_trials if t.plan_id == plan.plan_id]
+        limit_s = left_s if own else left_s * _FIRST_TRIAL_SHARE
+        needed_s = sum(own) / len(own) if own else MIN_TRIAL_S
+        if limit_s < needed_s and not self.finished_trials:
+            raise self.budget.too_short()
+        if limit_s < needed_s:
             raise ToolError("The rest of the time is needed to deliver the model; call finish.")
-        return spare_s
+        return limit_s
 
     def find_tuner(self, plan: Plan) -> Tuner:
         """The tuner of a plan, which has learnt from the plan's trials."""

@@ -9,7 +9,8 @@ from typing import Any
 from automl_agent.cards.documents import describe_error, load_schema
 from automl_agent.controllers.chat_model import ToolCall, ToolSpec
 from automl_agent.controllers.session import Session
-from automl_agent.errors import ToolError, suggest
+from automl_agent.errors import AutomlAgentError, ToolError, suggest
+from automl_agent.plugins import BUILTIN
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,27 @@ def run_call(call: ToolCall, session: Session) -> dict[str, Any]:
         )
     tool = offered[call.name]
     check_arguments(tool, call.arguments)
-    return tool.run(session, **call.arguments)
+    distribution = session.plugins.tools.distribution(call.name)
+    if distribution == BUILTIN:
+        return tool.run(session, **call.arguments)
+    return _run_guarded(tool, call.arguments, session, distribution)
+
+
+def _run_guarded(
+    tool: Tool, arguments: Mapping[str, Any], session: Session, distribution: str
+) -> dict[str, Any]:
+    """As the tool's run; whatever a plugin's tool raises or returns, the controller can go on."""
+    try:
+        outcome = tool.run(session, **arguments)
+        json.dumps(outcome)
+    except AutomlAgentError:
+        raise
+    except Exception as exc:
+        reason = f"{type(exc).__name__}: {exc}"
+        raise ToolError(f"The tool {tool.name!r} of {distribution} failed with {reason}") from exc
+    if not isinstance(outcome, dict):
+        raise ToolError(f"The tool {tool.name!r} of {distribution} returned no JSON object.")
+    return outcome
 
 
 def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """The plan: what will be trained, and how, before any training."""
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.model_card import ModelCard, Settings
 from automl_agent.cards.paragraph import Neighbour, Paragraph
 from automl_agent.cards.predicted_log import PredictedLog
+from automl_agent.experts.scripts import read_docstring
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Plan:
             requirements=tuple(f"{r.package}{r.version}" for r in self.model_card.requirements),
             constraints=self.constraints,
             resources=self.resources.to_json(),
-            data_processing=_purpose(self.scripts.get("data_processing.py", "")),
-            model_architecture=_purpose(self.scripts.get("model.py", "")),
+            data_processing=read_docstring(self.scripts.get("data_processing.py", "")),
+            model_architecture=read_docstring(self.scripts.get("model.py", "")),
             settings=dict(self.settings),
             predicted_log=self.predicted_log,
             neighbours=self.neighbours,
@@ -76,10 +76,3 @@ class Plan:
             "resources": self.resources.to_json(),
             "constraints": list(self.constraints),
         }
-
-
-def _purpose(script: str) -> str:
-    try:
-        return ast.get_docstring(ast.parse(script)) or ""
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""  # what is wrong with the script is said by check_script

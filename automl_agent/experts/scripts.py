@@ -35,6 +35,11 @@ def check_script(name: str, text: str, card: ModelCard) -> None:
     own = {script.removesuffix(".py") for script in SCRIPT_NAMES}
     allowed = declared | own | sys.stdlib_module_names
     for line, module in _imports(tree):
+        if module.startswith("."):
+            raise ToolError(
+                f"{name}, line {line}: imports {module!r}, but the scripts lie in a folder and not "
+                "in a package; import by the name alone."
+            )
         if module not in allowed:
             raise ToolError(
                 f"{name}, line {line}: imports {module!r}, which the card of {card.name} does not "
@@ -42,12 +47,21 @@ def check_script(name: str, text: str, card: ModelCard) -> None:
             )
 
 
+def read_docstring(text: str) -> str:
+    """What a script says at its top that it does; "" if it says nothing or is no Python."""
+    try:
+        return ast.get_docstring(_parse_script("script", text)) or ""
+    except ToolError:
+        return ""
+
+
 def _parse_script(name: str, text: str) -> ast.Module:
     try:
         with warnings.catch_warnings(action="ignore"):  # such as of "\d" in a string
             return ast.parse(text, filename=name)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
-        raise ToolError(f"{name} is not valid Python: {exc or 'it is nested too deeply'}.") from exc
+        reason = str(exc) or "it is nested too deeply"
+        raise ToolError(f"{name} is not valid Python: {reason}.") from exc
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -55,6 +69,5 @@ def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            # A relative import has no package to start from: scripts lie in a folder, not in one.
-            module = "." * node.level + (node.module or "")
-            yield node.lineno, module if node.level else module.partition(".")[0]
+            module = (node.module or "").partition(".")[0]
+            yield node.lineno, "." * node.level + module

@@ -20,7 +20,6 @@ def complete_settings(card: ModelCard, settings: Settings) -> dict[str, Value]:
     """The settings with the defaults of what they leave out, without what is not in force.
 
     A whole number comes as an int where the card asks for one: language models write 4.0 for 4.
-
     Raises: ToolError if a name is unknown or a value is not allowed.
     """
     check_settings(card, settings)

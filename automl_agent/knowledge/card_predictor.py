@@ -17,8 +17,8 @@ def predict_from_card(
 ) -> PredictedLog:
     """The predicted log of a training with the expert's defaults.
 
-    chance: the score of a constant prediction; the curve goes from there towards the ideal score, as
-    far as the card's expectation says, and approaches its end exponentially.
+    chance: the score of a constant prediction; the curve goes from there towards the ideal score,
+    as far as the card's expectation says, and approaches its end exponentially.
     """
     expectation = model.expectations[data.task]
     n_points = min(_N_POINTS, expectation.n_steps)

@@ -16,44 +16,40 @@ from automl_agent.errors import SetupError
 APPLICATION_ID = 0x41474E54  # "AGNT"
 VERSION = 1
 ENDED = ("done", "failed", "abandoned")
+# A writer holds the lock for milliseconds.
+_TIMEOUT_S = 30.0
+_POLL_S = 0.01
 
-_SCHEMA = """
-CREATE TABLE runs (
+TABLES = ("tool_calls", "plans", "steps", "trials", "predictions")
+
+# IF NOT EXISTS: two processes may make the journal at the same time.
+_RUNS = """
+CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, status TEXT NOT NULL, started REAL NOT NULL, ended REAL,
     request TEXT NOT NULL, result TEXT
 );
-CREATE TABLE messages (
+CREATE TABLE IF NOT EXISTS messages (
     run_id TEXT NOT NULL REFERENCES runs, number INTEGER NOT NULL, time REAL NOT NULL,
     message TEXT NOT NULL, PRIMARY KEY (run_id, number)
 );
-CREATE TABLE tool_calls (
-    run_id TEXT NOT NULL REFERENCES runs, key TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL NOT NULL, ended REAL, intent TEXT NOT NULL, outcome TEXT, PRIMARY KEY (run_id, key)
-);
-CREATE TABLE plans (
-    run_id TEXT NOT NULL REFERENCES runs, key TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL NOT NULL, ended REAL, intent TEXT NOT NULL, outcome TEXT, PRIMARY KEY (run_id, key)
-);
-CREATE TABLE steps (
-    run_id TEXT NOT NULL REFERENCES runs, key TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL NOT NULL, ended REAL, intent TEXT NOT NULL, outcome TEXT, PRIMARY KEY (run_id, key)
-);
-CREATE TABLE trials (
-    run_id TEXT NOT NULL REFERENCES runs, key TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL NOT NULL, ended REAL, intent TEXT NOT NULL, outcome TEXT, PRIMARY KEY (run_id, key)
-);
-CREATE TABLE predictions (
+CREATE TRIGGER IF NOT EXISTS messages_fixed BEFORE UPDATE ON messages
+BEGIN SELECT RAISE(ABORT, 'a message never changes'); END;
+"""
+_TABLE = """
+CREATE TABLE IF NOT EXISTS {table} (
     run_id TEXT NOT NULL REFERENCES runs, key TEXT NOT NULL, status TEXT NOT NULL,
     started REAL NOT NULL, ended REAL, intent TEXT NOT NULL, outcome TEXT, PRIMARY KEY (run_id, key)
 );
 """
-TABLES = ("tool_calls", "plans", "steps", "trials", "predictions")
-_FENCE = """
-CREATE TRIGGER {table}_ended BEFORE UPDATE ON {table} WHEN OLD.status IN ('done','failed','abandoned')
+_ENDED_FENCE = """
+CREATE TRIGGER IF NOT EXISTS {table}_ended BEFORE UPDATE ON {table} WHEN OLD.ended IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'an ended row never changes'); END;
-CREATE TRIGGER {table}_kept BEFORE DELETE ON {table}
+"""
+_KEPT_FENCE = """
+CREATE TRIGGER IF NOT EXISTS {table}_kept BEFORE DELETE ON {table}
 BEGIN SELECT RAISE(ABORT, 'the journal is not deleted from'); END;
 """
+_HOME_ADVICE = "set AUTOML_AGENT_HOME to another folder"
 
 
 class Journal:
@@ -66,14 +62,18 @@ class Journal:
         """
         self._path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-            self._prepare()
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=_TIMEOUT_S)
         except (OSError, sqlite3.Error) as exc:
-            raise SetupError(
-                f"The journal {path} cannot be used ({exc}); check the folder's permissions, or set "
-                "AUTOML_AGENT_HOME to another one."
-            ) from exc
+            raise self._explain(exc) from exc
+        try:
+            self._prepare()
+        except sqlite3.Error as exc:
+            self.close()
+            raise self._explain(exc) from exc
+        except SetupError:
+            self.close()
+            raise
 
     def __enter__(self) -> "Journal":
         return self
@@ -93,10 +93,14 @@ class Journal:
         )
 
     def end_run(self, run_id: str, status: str, result: Mapping[str, Any] | None) -> None:
-        """Record how a run ended."""
-        self._write(
+        """Record how a run ended.
+
+        Raises: sqlite3.IntegrityError if it has ended before; KeyError if it has not begun.
+        """
+        self._end(
             "UPDATE runs SET status = ?, ended = ?, result = ? WHERE run_id = ?",
             (status, time.time(), json.dumps(result), run_id),
+            key=run_id,
         )
 
     def add_message(self, run_id: str, number: int, message: Mapping[str, Any]) -> None:
@@ -119,18 +123,21 @@ class Journal:
     ) -> None:
         """Record how it ended; status is one of ENDED.
 
-        Raises: sqlite3.IntegrityError if it has ended before.
+        Raises: sqlite3.IntegrityError if it has ended before; KeyError if it has not begun.
         """
-        self._write(
+        if status not in ENDED:
+            raise ValueError(status)
+        self._end(
             f"UPDATE {_known(table)} SET status = ?, ended = ?, outcome = ? "
             "WHERE run_id = ? AND key = ?",
             (status, time.time(), json.dumps(outcome), run_id, key),
+            key=key,
         )
 
     def list_runs(self) -> list[dict[str, Any]]:
         """All runs, the newest first."""
         rows = self._connection.execute(
-            "SELECT run_id, status, started, ended, request, result FROM runs ORDER BY started DESC"
+            "SELECT run_id, status, started, ended, request, result FROM runs ORDER BY rowid DESC"
         )
         return [
             {
@@ -148,7 +155,7 @@ class Journal:
         """The rows of one of TABLES for a run, in the order in which they began."""
         rows = self._connection.execute(
             f"SELECT key, status, started, ended, intent, outcome FROM {_known(table)} "
-            "WHERE run_id = ? ORDER BY started, rowid",
+            "WHERE run_id = ? ORDER BY rowid",
             (run_id,),
         )
         return [
@@ -172,26 +179,63 @@ class Journal:
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA foreign_keys = ON")
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
-        if version == 0 and application == 0:
+        # First: where there is a table of ours, all that is read after it is there too.
+        n_tables = self._read_number("SELECT count(*) FROM sqlite_master")
+        application = self._read_number("PRAGMA application_id")
+        version = self._read_number("PRAGMA user_version")
+        if (n_tables, application) == (0, 0):
             self._create()
         elif application != APPLICATION_ID:
-            raise sqlite3.DatabaseError("it is the database of another program")
+            raise SetupError(f"{self._path} is the database of another program; {_HOME_ADVICE}.")
         elif version > VERSION:
-            raise sqlite3.DatabaseError("a newer automl-agent wrote it; upgrade this one")
+            raise SetupError(
+                f"A newer automl-agent wrote the journal {self._path}; upgrade this one, or "
+                f"{_HOME_ADVICE}."
+            )
 
     def _create(self) -> None:
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        fences = "".join(_FENCE.format(table=table) for table in TABLES)
+        self._switch_to_wal()
+        tables = "".join(_TABLE.format(table=table) for table in TABLES)
+        ended = "".join(_ENDED_FENCE.format(table=table) for table in ("runs", *TABLES))
+        kept = "".join(_KEPT_FENCE.format(table=table) for table in ("runs", "messages", *TABLES))
         self._connection.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} {fences}"
+            f"BEGIN IMMEDIATE; {_RUNS} {tables} {ended} {kept}"
             f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
         )
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _switch_to_wal(self) -> None:
+        # Alone among the statements, this one does not wait for other connections by itself.
+        deadline = time.monotonic() + _TIMEOUT_S
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
+
+    def _read_number(self, query: str) -> int:
+        (number,) = self._connection.execute(query).fetchone()
+        return int(number)
+
+    def _end(self, statement: str, values: tuple[Any, ...], *, key: str) -> None:
+        if self._write(statement, values) == 0:
+            raise KeyError(key)
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> int:
+        """Execute a statement; return how many rows it wrote."""
         # Autocommit: each statement is on the disk before the next line of Python runs.
-        self._connection.execute(statement, values)
+        try:
+            return self._connection.execute(statement, values).rowcount
+        except sqlite3.OperationalError as exc:
+            raise self._explain(exc) from exc
+
+    def _explain(self, exc: Exception) -> SetupError:
+        return SetupError(
+            f"The journal {self._path} cannot be used ({exc}); check the permissions of its folder "
+            f"and the room on its disk, or {_HOME_ADVICE}."
+        )
 
 
 def _known(table: str) -> str:

@@ -1,12 +1,11 @@
 """Where a run's files lie."""
 
 import os
-import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_agent.errors import SetupError, UnknownNameError
+from automl_agent.errors import InputError, SetupError, UnknownNameError
 
 HOME_VARIABLE = "AUTOML_AGENT_HOME"
 
@@ -80,9 +79,9 @@ def create_run_directory(home: Path) -> RunDirectory:
 
     Raises: SetupError if the state's folder cannot be written.
     """
-    run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    directory = RunDirectory(home / "runs" / run_id)
+    directory = RunDirectory(home / "runs" / _name_run(time.time()))
     try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (directory.root, directory.data, directory.holdout):
             folder.mkdir(parents=True, mode=0o700)
     except OSError as exc:
@@ -96,11 +95,19 @@ def create_run_directory(home: Path) -> RunDirectory:
 def find_run_directory(home: Path, name: str) -> RunDirectory:
     """The folder of a run: its id, the beginning of it, or "last".
 
-    Raises: UnknownNameError.
+    Raises: UnknownNameError; InputError if several runs begin so.
     """
     folder = home / "runs"
-    known = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    matching = known[-1:] if name == "last" else [n for n in known if n.startswith(name)]
-    if len(matching) != 1:
+    known = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    matching = known[-1:] if name == "last" else [n for n in known if name and n.startswith(name)]
+    if not matching:
         raise UnknownNameError("run", name, known)
+    if len(matching) > 1:
+        raise InputError(f"{len(matching)} runs begin with {name!r}: {', '.join(matching[-5:])}.")
     return RunDirectory(folder / matching[0])
+
+
+def _name_run(now: float) -> str:
+    """A run's id: local time and the part of the second that is over, so that ids sort by time."""
+    part = int(now % 1 * 0x10000)
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{part:04x}"

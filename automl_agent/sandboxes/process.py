@@ -95,6 +95,11 @@ class ProcessHandle:
         self._folder = folder
         self._is_stopped = False
 
+    @property
+    def pid(self) -> int:
+        """The process id of the runner."""
+        return self._process.pid
+
     def poll(self) -> Status | None:
         """How the runner ended, or None while it runs."""
         code = self._process.poll()
@@ -118,9 +123,9 @@ class ProcessHandle:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(GRACE_S)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        _kill_session(self._process.pid)
+        _kill_session(self.pid)
         shutil.rmtree(self._folder / "tmp", ignore_errors=True)
 
     def collect(self, job_id: str, destination: Path) -> None:

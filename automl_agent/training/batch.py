@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +19,8 @@ from automl_agent.training.training_log import LogRecord, LogTail, read_tail, re
 POLL_S = 0.01
 # The runner kills a job ten seconds after its limit; one that outlasts this has no runner.
 LOST_AFTER_S = 20.0
+# Importing torch from a slow disk takes half of it.
+WARM_UP_LIMIT_S = 120.0
 _MAX_RESULT_BYTES = 2**20
 
 
@@ -66,10 +68,27 @@ class Batch:
             )
         )
 
-    def run(self, job: Job, on_record: Callable[[LogRecord], None] | None = None) -> JobEnd:
+    def wait_until_warm(self) -> None:
+        """Return when the sandbox takes jobs, so that no job's time is spent on its start.
+
+        Raises: SandboxError if the step ends before.
+        """
+        deadline = time.monotonic() + WARM_UP_LIMIT_S
+        while not (self._folder / "out" / "ready").exists():
+            self._check_alive(deadline)
+            time.sleep(POLL_S)
+
+    def run(
+        self,
+        job: Job,
+        on_record: Callable[[LogRecord], None] | None = None,
+        *,
+        kill_after_s: float = math.inf,
+    ) -> JobEnd:
         """Run a job to its end; a KeyboardInterrupt kills it first.
 
         on_record: called with each record of its training log as it comes.
+        kill_after_s: from now; a job that is killed for it has the status "timeout".
         Raises: SandboxError if the step itself ends.
         """
         self._n_jobs += 1
@@ -79,16 +98,22 @@ class Batch:
         path = self._folder / "in" / "jobs" / f"{job_id}.json"
         write_whole(path, json.dumps(job.to_json(job_id)))
         tail = LogTail(self.job_folder(job_id) / "training_log.jsonl")
-        deadline = time.monotonic() + job.time_limit_s + LOST_AFTER_S
+        started = time.monotonic()
+        cancel_file = path.with_suffix(".cancel")
         try:
             while (end := self._read_end(job_id)) is None:
-                self._check_alive(deadline)
+                self._check_alive(started + job.time_limit_s + LOST_AFTER_S)
+                if time.monotonic() > started + kill_after_s:
+                    cancel_file.touch()
                 _pass_on(tail.read_new, on_record)
                 time.sleep(POLL_S)
         except BaseException:
-            path.with_suffix(".cancel").touch()
+            cancel_file.touch()
             raise
         _pass_on(tail.read_rest, on_record)
+        if end.status == "killed" and cancel_file.exists():
+            message = f"It was killed after {kill_after_s:.1f} s, when its time was over."
+            return replace(end, status="timeout", message=message)
         return end
 
     def close(self) -> None:

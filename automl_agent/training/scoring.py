@@ -17,9 +17,11 @@ _N_IMAGINED_ROWS = 10_000
 
 
 def _log_loss(labels: "Array", probabilities: "Array") -> float:
-    from sklearn.metrics import log_loss
+    import numpy as np
 
-    return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))
+    # Blending computes it a hundred times; scikit-learn's takes ten times as long.
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(of_truth, np.finfo("float64").eps)).mean())
 
 
 def _brier(labels: "Array", probabilities: "Array") -> float:
@@ -135,7 +137,8 @@ def score_predictions(metric: Metric, labels: "Array", predictions: "Array") -> 
     try:
         score = float(metric.compute(labels, predictions))
     except Exception as exc:  # a plugin's metric may raise anything
-        raise InputError(f"The metric {metric.name!r} cannot be computed: {exc}.") from exc
+        reason = str(exc).rstrip(".")
+        raise InputError(f"The metric {metric.name!r} cannot be computed: {reason}.") from exc
     if not math.isfinite(score):
         raise InputError(f"The metric {metric.name!r} is {score}, which is no finite number.")
     return score

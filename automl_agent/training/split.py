@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 HOLDOUT_SHARE = 0.2
 VALID_SHARE = 0.2
-# How many times the share a part may be for the sake of having every class.
-_MAX_EXCESS = 1.5
+# How many times its share, and how many rows beyond that, a part may be to have every class.
+_MAX_EXCESS, _MAX_MORE_ROWS = 1.5, 2
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,15 @@ def split_rows(
     Raises: InputError if the rows cannot be divided so.
     """
     import numpy as np
+    import pandas as pd
 
     rule = card.split or SplitRule("random")
     rows = np.arange(len(frame))
     if rule.kind == "time":
         rows = rows[np.argsort(_times(frame, rule), kind="stable")]
     strata = labels if rule.kind == "stratified" else None
-    groups = frame[rule.column].astype(str).to_numpy() if rule.kind == "group" else None
+    # Rows without a group are one group: they may well belong together.
+    groups = pd.factorize(frame[rule.column])[0] if rule.kind == "group" else None
     rest, held_out = rows, rows[:0]
     if holdout:
         rest, held_out = _cut(rows, HOLDOUT_SHARE, rule, strata, groups, seed)
@@ -105,7 +107,7 @@ def _cut_by_class(
         first.append(members[n_second:])
     chosen = random.permutation(np.concatenate(second))
     n_wanted = max(1, round(len(rows) * share))
-    if len(chosen) > _MAX_EXCESS * n_wanted:
+    if len(chosen) > _MAX_EXCESS * n_wanted + _MAX_MORE_ROWS:
         first.append(chosen[n_wanted:])
         chosen = chosen[:n_wanted]
     return random.permutation(np.concatenate(first)), chosen

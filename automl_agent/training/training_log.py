@@ -152,11 +152,10 @@ def _open_untrusted(path: Path) -> BinaryIO:
         descriptor = os.open(path.name, flags, dir_fd=folder)
     finally:
         os.close(folder)
-    file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise OSError(f"{path.name} is not a regular file")
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _check_probabilities(predictions: "Array") -> None:

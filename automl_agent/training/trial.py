@@ -21,6 +21,9 @@ from automl_agent.training.training_log import LogRecord, best_step, read_log, r
 if TYPE_CHECKING:
     from numpy import ndarray as Array
 
+# Of a job's time for its script; the rest is for saving the model and predicting, before the kill.
+SCRIPT_SHARE = 0.8
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -94,10 +97,10 @@ def run_trial(
         settings=settings,
         resources=plan.resources,
         seed=seed,
-        time_limit_s=time_limit_s,
+        time_limit_s=SCRIPT_SHARE * time_limit_s,
         data=TRIAL_DATA,
     )
-    end = batch.run(job, on_record)
+    end = batch.run(job, on_record, kill_after_s=time_limit_s)
     score, predictions, message = None, None, end.message
     if end.status == "ok":
         try:
@@ -137,11 +140,13 @@ def refit_trial(
         settings=trial.settings,
         resources=plan.resources,
         seed=seed,
-        time_limit_s=time_limit_s,
+        time_limit_s=SCRIPT_SHARE * time_limit_s,
         data=REFIT_DATA,
         n_steps=_scale_steps(trial.n_steps, dataset),
     )
-    return _predict_holdout(batch, job, trial, dataset, from_all_rows=True)
+    return _predict_holdout(
+        batch, job, trial, dataset, kill_after_s=time_limit_s, from_all_rows=True
+    )
 
 
 def reuse_trial(
@@ -161,7 +166,9 @@ def reuse_trial(
         data=HOLDOUT_DATA,
         model=f"../out/{trial.job_id}/model",
     )
-    return _predict_holdout(batch, job, trial, dataset, from_all_rows=False)
+    return _predict_holdout(
+        batch, job, trial, dataset, kill_after_s=time_limit_s, from_all_rows=False
+    )
 
 
 def _find_best_step(records: list[LogRecord], metric: Metric, plan: Plan) -> int | None:
@@ -172,10 +179,16 @@ def _find_best_step(records: list[LogRecord], metric: Metric, plan: Plan) -> int
 
 
 def _predict_holdout(
-    batch: Batch, job: Job, trial: Trial, dataset: Dataset, *, from_all_rows: bool
+    batch: Batch,
+    job: Job,
+    trial: Trial,
+    dataset: Dataset,
+    *,
+    kill_after_s: float,
+    from_all_rows: bool,
 ) -> Refit:
     started = time.monotonic()
-    end = batch.run(job)
+    end = batch.run(job, kill_after_s=kill_after_s)
     if end.status != "ok":
         raise SandboxError(f"{trial.trial_id}: {end.status}. {end.message}")
     predictions = _read(end, dataset, len(dataset.holdout_labels))

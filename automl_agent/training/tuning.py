@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
+from random import Random
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.metric import Metric
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 _N_RANDOM_TRIALS = 6
 # It repeats itself where it is sure; after so many repetitions the space is looked through.
 _N_DRAWS = 20
-# Places in the range of a float that are looked at then.
-_N_FLOATS = 11
 
 
 class Tuner:
@@ -29,6 +29,7 @@ class Tuner:
     def __init__(self, card: ModelCard, metric: Metric, *, seed: int) -> None:
         self._card = card
         self._study = _create_study(metric, seed)
+        self._random = Random(seed)
         self._tried: list[dict[str, Value]] = []
         self._queue = starting_points(card)
 
@@ -43,8 +44,8 @@ class Tuner:
             if settings not in self._tried:
                 return settings
         # A space of a few choices is soon used up; then a repetition is all there is.
-        untried = (s for s in _list_settings(self._card.search_space) if s not in self._tried)
-        return next(untried, settings)
+        possible = _list_settings(self._card.search_space, self._random)
+        return next((other for other in possible if other not in self._tried), settings)
 
     def learn(self, settings: Settings, score: float | None) -> None:
         """Take in how a trial went; None or not finite: it failed."""
@@ -88,27 +89,29 @@ def _suggest_settings(trial: "Trial", card: ModelCard) -> dict[str, Value]:
 
 
 def _list_settings(
-    parameters: Sequence[Parameter], earlier: Settings | None = None
+    parameters: Sequence[Parameter], random: Random, earlier: Settings | None = None
 ) -> Iterator[dict[str, Value]]:
-    """Every combination of values that are in force together."""
+    """Every combination of values that are in force together; without end if one is a float."""
     earlier = dict(earlier or {})
     if not parameters:
         yield earlier
     elif not is_in_force(parameters[0], earlier):
-        yield from _list_settings(parameters[1:], earlier)
+        yield from _list_settings(parameters[1:], random, earlier)
     else:
-        for value in _list_values(parameters[0]):
-            yield from _list_settings(parameters[1:], {**earlier, parameters[0].name: value})
+        for value in _list_values(parameters[0], random):
+            chosen = {**earlier, parameters[0].name: value}
+            yield from _list_settings(parameters[1:], random, chosen)
 
 
-def _list_values(parameter: Parameter) -> Iterable[Value]:
+def _list_values(parameter: Parameter, random: Random) -> Iterable[Value]:
     if parameter.type == "choice":
-        return parameter.choices
-    assert parameter.low is not None and parameter.high is not None
+        return random.sample(parameter.choices, len(parameter.choices))
+    low, high = parameter.low, parameter.high
+    assert low is not None and high is not None
     if parameter.type == "int":
-        return range(int(parameter.low), int(parameter.high) + 1)
-    width = parameter.high - parameter.low
-    return [parameter.low + width * k / (_N_FLOATS - 1) for k in range(_N_FLOATS)]
+        start = random.randint(int(low), int(high))
+        return chain(range(start, int(high) + 1), range(int(low), start))
+    return (random.uniform(low, high) for _ in count()) if low < high else [low]
 
 
 def _suggest_value(trial: "Trial", parameter: Parameter) -> Value:

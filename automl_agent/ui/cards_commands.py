@@ -8,7 +8,7 @@ import click
 from automl_agent.cards.data_card import DataCard, read_data_card
 from automl_agent.cards.model_card import read_model_card
 from automl_agent.errors import CardError
-from automl_agent.ui.options import output_format, print_json
+from automl_agent.ui.options import missing_target, output_format, print_json
 from automl_agent.ui.rendering import clean_text, show_table
 
 
@@ -19,18 +19,20 @@ def cards() -> None:
 
 @cards.command("data")
 @click.argument("table")
-@click.option("--target", required=True, help="The column to predict.")
+@click.option("--target", help="The column to predict.")
 @click.option("--metric", help="The metric that decides.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Also write it to a file.")
 @output_format
 def measure_data_card(
-    table: str, target: str, metric: str | None, output: Path | None, output_format: str
+    table: str, target: str | None, metric: str | None, output: Path | None, output_format: str
 ) -> None:
     """Measure the data card of TABLE."""
     from automl_agent.agent import Agent
     from automl_agent.cards.profile import profile_table
 
     frame = Agent().read_table(table)
+    if target is None:
+        raise missing_target(frame)
     card = profile_table(frame, target=target, name=Path(table).name, metric=metric)
     if output:
         output.write_text(json.dumps(card.to_json(), indent=1, ensure_ascii=False), "utf-8")

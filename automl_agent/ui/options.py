@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from automl_agent.errors import PluginError
+from automl_agent.errors import InputError, PluginError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -50,3 +53,10 @@ def warn_of_failures(failures: Iterable[PluginError]) -> None:
     """A line on standard error for each plugin that cannot be used."""
     for failure in failures:
         click.echo(f"Warning: {failure}", err=True)
+
+
+def missing_target(frame: "DataFrame") -> InputError:
+    """The error for a table without a target: it lists the columns to choose from."""
+    names = [str(name) for name in frame.columns]
+    listed = ", ".join(names[:30]) + (", …" if len(names) > 30 else "")
+    return InputError(f"Say which column to predict with --target; the table has {listed}.")

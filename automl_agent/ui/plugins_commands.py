@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from automl_agent.errors import UnknownNameError
+from automl_agent.experts.registry import Registry
 from automl_agent.plugins import discover_plugins
 from automl_agent.ui.options import output_format, print_json
 from automl_agent.ui.rendering import clean_text, show_table
@@ -22,21 +23,21 @@ def list_plugins(output_format: str) -> None:
     from automl_agent.agent import load_all_plugins
 
     loaded = load_all_plugins()
-    registries = (
-        loaded.experts,
-        loaded.metrics,
-        loaded.chat_models,
-        loaded.sandboxes,
-        loaded.tools,
-        loaded.commands,
-    )
+    registries: dict[str, Registry[Any]] = {
+        "experts": loaded.experts,
+        "metrics": loaded.metrics,
+        "controllers": loaded.chat_models,
+        "sandboxes": loaded.sandboxes,
+        "tools": loaded.tools,
+        "commands": loaded.commands,
+    }
     found: list[dict[str, Any]] = [
         {
             "distribution": plugin.distribution,
             "version": plugin.version,
             "registers": {
-                f"{registry.kind}s": names
-                for registry in registries
+                kind: names
+                for kind, registry in registries.items()
                 if (names := _names_from(registry, plugin.distribution))
             },
         }
@@ -78,10 +79,7 @@ def check_plugins(names: tuple[str, ...], timeout_s: float, output_format: str) 
     return int(any(problems.values()))
 
 
-def _names_from(registry: object, distribution: str) -> list[str]:
-    from automl_agent.experts.registry import Registry
-
-    assert isinstance(registry, Registry)
+def _names_from(registry: Registry[Any], distribution: str) -> list[str]:
     return [name for name in registry if registry.distribution(name) == distribution]
 
 

@@ -11,7 +11,13 @@ from automl_agent.cards.metric import Task
 from automl_agent.controllers.gate import Gate, OpenGate
 from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS
 from automl_agent.errors import InputError
-from automl_agent.ui.options import Duration, output_format, print_json, warn_of_failures
+from automl_agent.ui.options import (
+    Duration,
+    missing_target,
+    output_format,
+    print_json,
+    warn_of_failures,
+)
 from automl_agent.ui.progress import BarProgress, LineProgress, NoProgress, Standing
 from automl_agent.ui.rendering import show_result
 from automl_agent.ui.terminal_gate import TerminalGate
@@ -71,7 +77,7 @@ def run(
         agent = Agent(controller=controller, sandbox=sandbox, gate=gate, on_event=progress)
         warn_of_failures(agent.plugins.failures)
         if target is None:
-            raise InputError(_ask_for_target(list(agent.read_table(table).columns)))
+            raise missing_target(agent.read_table(table))
         split = find_split(split_by_time, split_by_group)
         result = agent.run(table, target, split=split, time_s=time_s, n_trials=n_trials, **options)
     finally:
@@ -112,8 +118,3 @@ def _pausing(progress: Progress) -> Callable[[Callable[[], Any]], Any]:
             progress.resume()
 
     return ask
-
-
-def _ask_for_target(columns: list[str]) -> str:
-    listed = ", ".join(columns[:30]) + (", …" if len(columns) > 30 else "")
-    return f"Say which column to predict with --target; the table has {listed}."

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from automl_agent import Reply, ToolCall
+from automl_agent import Reply, Tool, ToolCall
 from automl_agent.controllers.chat_model import Message
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.session import Session
@@ -200,6 +200,26 @@ def test_each_call_has_exactly_one_result_in_order(make_session: MakeSession) ->
     results = [m for m in model.received[-1] if m.role == "tool"]
     assert [m.call_id for m in results] == ["same", "same", ""]
     assert [m.is_error for m in results] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        pytest.param(lambda _session: 1 / 0, "failed with ZeroDivisionError", id="raises"),
+        pytest.param(lambda _session: "text", "returned no JSON object", id="returns text"),
+        pytest.param(lambda _session: {"a": object()}, "failed with TypeError", id="no JSON"),
+    ],
+)
+def test_a_plugins_tool_that_fails_is_an_error_result(
+    run: Any, message: str, make_session: MakeSession
+) -> None:
+    session = make_session()
+    tool = Tool("odd", "", {"type": "object"}, run, lambda _session: True)
+    session.plugins.tools.add("odd", tool, distribution="automl-agent-odd")
+    _, model = run_script(session, [("odd", {})], [FINISH])
+    (result,) = last_results(model)
+    assert "'odd' of automl-agent-odd" in result["error"]
+    assert message in result["error"]
 
 
 class InterruptingModel:

@@ -1,0 +1,397 @@
+"""The journal: written before it is acted on, never changed after the end, safe from kills."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from automl_agent.errors import SetupError
+from automl_agent.runs.journal import APPLICATION_ID, ENDED, TABLES, VERSION, Journal
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal lies."""
+    return tmp_path / "state" / "journal.sqlite"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    """A new journal with one run."""
+    with Journal(path) as opened:
+        opened.begin_run("run", {"target": "income"})
+        yield opened
+
+
+def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
+    """What a connection of its own reads or writes."""
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            return connection.execute(statement).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_run_is_listed_from_its_beginning_and_with_its_end(journal: Journal) -> None:
+    before = time.time()
+    journal.begin_run("later", {"target": "age", "name": "ü"})
+    (later, run) = journal.list_runs()
+    assert run["run_id"] == "run"
+    assert later == {
+        "run_id": "later",
+        "status": "started",
+        "started": later["started"],
+        "ended": None,
+        "request": {"target": "age", "name": "ü"},
+        "result": None,
+    }
+    assert before <= later["started"] <= time.time()
+    journal.end_run("later", "finished", {"score": 0.5})
+    ended = journal.list_runs()[0]
+    assert ended == {
+        **later,
+        "status": "finished",
+        "ended": ended["ended"],
+        "result": {"score": 0.5},
+    }
+    assert ended["ended"] >= later["started"]
+
+
+def test_a_run_without_a_result_ends_too(journal: Journal) -> None:
+    journal.end_run("run", "failed", None)
+    (run,) = journal.list_runs()
+    assert (run["status"], run["result"]) == ("failed", None)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_rows_are_listed_in_the_order_in_which_they_began(journal: Journal, table: str) -> None:
+    journal.begin_run("other", {})
+    for run_id, key in (("run", "b"), ("other", "x"), ("run", "a")):
+        journal.begin(table, run_id, key, {"key": key})
+    journal.end(table, "run", "b", "done", {"score": 1})
+    rows = journal.list_rows(table, "run")
+    assert rows == [
+        {
+            "key": "b",
+            "status": "done",
+            "started": rows[0]["started"],
+            "ended": rows[0]["ended"],
+            "intent": {"key": "b"},
+            "outcome": {"score": 1},
+        },
+        {
+            "key": "a",
+            "status": "started",
+            "started": rows[1]["started"],
+            "ended": None,
+            "intent": {"key": "a"},
+            "outcome": None,
+        },
+    ]
+
+
+def test_a_clock_that_is_set_back_changes_no_order(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([2000.0, 1000.0, 2000.0, 1000.0])
+    monkeypatch.setattr(time, "time", lambda: next(times))
+    for key in ("first", "second"):
+        journal.begin("trials", "run", key, {})
+    for run_id in ("early", "late"):
+        journal.begin_run(run_id, {})
+    assert [row["key"] for row in journal.list_rows("trials", "run")] == ["first", "second"]
+    assert [run["run_id"] for run in journal.list_runs()] == ["late", "early", "run"]
+
+
+def test_messages_are_listed_by_their_number(journal: Journal) -> None:
+    for number in (2, 1, 10):
+        journal.add_message("run", number, {"text": f"message {number}"})
+    texts = [message["text"] for message in journal.list_messages("run")]
+    assert texts == ["message 1", "message 2", "message 10"]
+    assert journal.list_messages("other") == []
+
+
+@pytest.mark.parametrize("status", ENDED)
+@pytest.mark.parametrize("table", TABLES)
+def test_a_row_ends_once(journal: Journal, table: str, status: str) -> None:
+    journal.begin(table, "run", "a", {})
+    journal.end(table, "run", "a", status, {"first": True})
+    rows = journal.list_rows(table, "run")
+    with pytest.raises(sqlite3.IntegrityError, match="an ended row never changes"):
+        journal.end(table, "run", "a", "done", {"second": True})
+    assert journal.list_rows(table, "run") == rows
+
+
+def test_a_run_ends_once(journal: Journal) -> None:
+    journal.end_run("run", "finished", {"score": 1})
+    with pytest.raises(sqlite3.IntegrityError, match="an ended row never changes"):
+        journal.end_run("run", "failed", None)
+    assert journal.list_runs()[0]["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        *(
+            pytest.param(f"UPDATE {t} SET outcome = '{{}}'", "an ended row", id=f"change {t}")
+            for t in TABLES
+        ),
+        pytest.param("UPDATE runs SET request = '{}'", "an ended row never", id="change runs"),
+        pytest.param("UPDATE messages SET message = ''", "a message never", id="change messages"),
+        *(
+            pytest.param(f"DELETE FROM {t}", "not deleted from", id=f"delete {t}")
+            for t in (*TABLES, "messages", "runs")
+        ),
+    ],
+)
+def test_the_database_itself_refuses_to_change_what_has_ended(
+    journal: Journal, path: Path, statement: str, message: str
+) -> None:
+    for table in TABLES:
+        journal.begin(table, "run", "a", {})
+        journal.end(table, "run", "a", "done", {})
+    journal.add_message("run", 1, {"text": "hello"})
+    journal.end_run("run", "finished", None)
+    before = [journal.list_rows(table, "run") for table in TABLES]
+    with pytest.raises(sqlite3.IntegrityError, match=message):
+        execute(path, statement)
+    assert [journal.list_rows(table, "run") for table in TABLES] == before
+    assert journal.list_messages("run") == [{"text": "hello"}]
+    assert journal.list_runs()[0]["request"] == {"target": "income"}
+
+
+def test_what_has_not_begun_cannot_end(journal: Journal) -> None:
+    with pytest.raises(KeyError, match="unknown"):
+        journal.end("trials", "run", "unknown", "done", {})
+    with pytest.raises(KeyError, match="unknown"):
+        journal.end_run("unknown", "finished", None)
+
+
+def test_nothing_begins_twice(journal: Journal) -> None:
+    journal.begin("trials", "run", "a", {"first": True})
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        journal.begin("trials", "run", "a", {"second": True})
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        journal.begin_run("run", {})
+
+
+def test_a_row_of_no_run_is_refused(journal: Journal) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        journal.begin("trials", "unknown", "a", {})
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        journal.add_message("unknown", 1, {})
+
+
+def test_a_table_or_status_that_there_is_not_is_our_fault(journal: Journal) -> None:
+    journal.begin("trials", "run", "a", {})
+    with pytest.raises(ValueError, match="runs; DROP"):
+        journal.begin("runs; DROP TABLE runs", "run", "a", {})
+    with pytest.raises(ValueError, match="messages"):
+        journal.list_rows("messages", "run")
+    with pytest.raises(ValueError, match="finished"):
+        journal.end("trials", "run", "a", "finished", {})
+
+
+def test_another_connection_reads_what_was_written_at_once(journal: Journal, path: Path) -> None:
+    journal.begin("trials", "run", "a", {"rate": 0.1})
+    with Journal(path) as other:
+        assert other.list_rows("trials", "run") == journal.list_rows("trials", "run")
+        other.begin_run("other", {})
+        other.begin("trials", "other", "a", {})
+    assert [run["run_id"] for run in journal.list_runs()] == ["other", "run"]
+
+
+def test_a_reader_does_not_hold_up_the_writer(journal: Journal, path: Path) -> None:
+    reader = sqlite3.connect(path, isolation_level=None)
+    try:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+        started = time.monotonic()
+        journal.begin("trials", "run", "a", {})
+        assert time.monotonic() - started < PATIENCE_S / 2  # without WAL it waits for 30 s
+        assert reader.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+    finally:
+        reader.close()
+
+
+def test_it_is_marked_as_ours_and_logs_ahead(journal: Journal, path: Path) -> None:
+    assert journal.list_runs()
+    assert execute(path, "PRAGMA journal_mode") == [("wal",)]
+    assert execute(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
+    assert execute(path, "PRAGMA user_version") == [(VERSION,)]
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_it_belongs_to_the_thread_that_opened_it(journal: Journal) -> None:
+    caught: list[Exception] = []
+
+    def use() -> None:
+        try:
+            journal.list_runs()
+        except sqlite3.ProgrammingError as exc:
+            caught.append(exc)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join(PATIENCE_S)
+    assert "can only be used in that same thread" in str(caught[0])
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from automl_agent.runs.journal import Journal
+
+journal = Journal(Path(sys.argv[1]))
+journal.begin_run("killed", {"target": "income"})
+for number in range(1000):
+    journal.begin("trials", "killed", str(number), {"number": number})
+    print(number, flush=True)
+    journal.end("trials", "killed", str(number), "done", {"score": number})
+"""
+
+
+@pytest.mark.parametrize("n_begun", [1, 7, 40])
+def test_a_killed_writer_leaves_all_that_it_had_begun(path: Path, n_begun: int) -> None:
+    command = [sys.executable, "-c", WRITER, path]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    for _ in range(n_begun):
+        last = int(writer.stdout.readline())
+    os.kill(writer.pid, signal.SIGKILL)
+    output, _ = writer.communicate(timeout=PATIENCE_S)
+    told = [last, *map(int, output.split())]
+    assert writer.returncode == -signal.SIGKILL
+    with Journal(path) as journal:
+        (run,) = journal.list_runs()
+        assert (run["status"], run["ended"]) == ("started", None)
+        rows = journal.list_rows("trials", "killed")
+        # All that it told of had begun before; at most one had begun and not yet been told.
+        assert len(rows) - len(range(told[-1] + 1)) in (0, 1)
+        assert [row["status"] for row in rows[:-2]] == ["done"] * (len(rows) - 2)
+        journal.end_run("killed", "abandoned", None)
+
+
+OPENER = """
+import sys, time
+from pathlib import Path
+from automl_agent.runs.journal import Journal
+
+path, run_id = Path(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+sys.stdin.read(1)
+with Journal(path) as journal:
+    journal.begin_run(run_id, {})
+"""
+
+
+def test_processes_that_make_the_journal_at_once_all_succeed(path: Path) -> None:
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENER, path, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for opener in openers:
+        assert opener.stdout is not None
+        opener.stdout.readline()
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("x")
+        opener.stdin.flush()
+    errors = [opener.communicate(timeout=PATIENCE_S)[1] for opener in openers]
+    assert errors == [""] * 4
+    with Journal(path) as journal:
+        assert sorted(run["run_id"] for run in journal.list_runs()) == ["0", "1", "2", "3"]
+
+
+def make_newer(path: Path) -> None:
+    Journal(path).close()
+    execute(path, f"PRAGMA user_version = {VERSION + 1}")
+
+
+def make_foreign(path: Path) -> None:
+    execute(path, "CREATE TABLE bookmarks (url TEXT)")
+
+
+def make_foreign_with_mark(path: Path) -> None:
+    execute(path, "PRAGMA application_id = 12345")
+
+
+UNUSABLE = {
+    "a newer version": (make_newer, r"A newer automl-agent wrote the journal .*; upgrade this one"),
+    "another program's": (make_foreign, "is the database of another program"),
+    "another program's, marked": (make_foreign_with_mark, "is the database of another program"),
+    "no database": (lambda p: p.write_text("hello " * 1000), "file is not a database"),
+    "a folder": (Path.mkdir, "unable to open database file"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_file_that_is_not_ours_is_left_alone_and_said_so(
+    path: Path, make: object, message: str
+) -> None:
+    path.parent.mkdir()
+    assert callable(make)
+    make(path)
+    content = path.read_bytes() if path.is_file() else None
+    with pytest.raises(SetupError, match=message) as caught:
+        Journal(path)
+    assert "set AUTOML_AGENT_HOME to another folder" in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert (path.read_bytes() if path.is_file() else None) == content
+
+
+def test_an_empty_file_becomes_a_journal(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
+    with Journal(path) as journal:
+        assert journal.list_runs() == []
+
+
+def test_a_place_that_cannot_be_written_is_said_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SetupError, match=r"file.*cannot be used.*set AUTOML_AGENT_HOME"):
+        Journal(tmp_path / "file" / "journal.sqlite")
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from automl_agent.errors import SetupError
+from automl_agent.runs.journal import Journal
+
+journal = Journal(Path(sys.argv[1]))
+journal.begin_run("run", {})
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+try:
+    for number in range(1000):
+        journal.begin("trials", "run", str(number), {"text": "x" * 1000})
+except SetupError as exc:
+    print(exc)
+"""
+
+
+def test_a_disk_that_fills_up_is_said_and_loses_nothing(path: Path) -> None:
+    command = [sys.executable, "-c", FULL_DISK, path]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert "cannot be used" in done.stdout
+    assert "the room on its disk" in done.stdout
+    with Journal(path) as journal:
+        rows = journal.list_rows("trials", "run")
+    assert [row["key"] for row in rows] == [str(number) for number in range(len(rows))]
+    assert len(rows) > 10

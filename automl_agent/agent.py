@@ -16,7 +16,7 @@ from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS, Request
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.training_tools import deliver_model
-from automl_agent.errors import SandboxError, SetupError, TrainingError, UserError
+from automl_agent.errors import InputError, SandboxError, SetupError, TrainingError, UserError
 from automl_agent.experts.plan import Resources
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result, build_result
@@ -143,10 +143,15 @@ class Agent:
         """
         if not isinstance(data, str | Path):
             return data.rename(columns=str).reset_index(drop=True)
+        import pandas as pd
+
         source = str(data)
         for frame in self.plugins.call_each("load_dataset", source=source):
-            loaded: DataFrame = frame
-            return loaded
+            if isinstance(frame, pd.DataFrame):
+                return frame.rename(columns=str).reset_index(drop=True)
+            raise InputError(
+                f"A plugin read {source} as {type(frame).__name__}, which is no table."
+            )
         return builtin_plugin.read_builtin_table(source)
 
     def find_sandbox(self) -> Sandbox:

@@ -61,7 +61,8 @@ class Budget:
     def too_short(self) -> LimitError:
         """The error for a run whose time does not suffice for one trial."""
         return LimitError(
-            f"The time of {self.time_s:g} s was over before a trial finished; give more with --time."
+            f"The time of {self.time_s:g} s was over before a trial finished; "
+            "give more with --time."
         )
 
     def spent_reason(self) -> str | None:

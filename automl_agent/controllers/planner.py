@@ -48,11 +48,13 @@ class Planner:
         return Reply(text, numbered)
 
 
+_EVERY_PLAN_NEEDS = ("profile_dataset", "search_experts")
+_PREPARATION = ("write_script", "set_hyperparameters", "predict_training_log")
 _Calls = list[tuple[str, dict[str, Any]]]
 
 
 def _decide(request: Mapping[str, Any], steps: list[_Step]) -> tuple[str, _Calls]:
-    failed = next((s for s in steps if s.is_error and s.name not in ("train", "tune")), None)
+    failed = next((s for s in steps if s.is_error and s.name in _EVERY_PLAN_NEEDS), None)
     if failed:
         return "", [("finish", {"summary": f"Stopped: {failed.result['error']}"[:4000]})]
     if not steps:
@@ -60,14 +62,16 @@ def _decide(request: Mapping[str, Any], steps: list[_Step]) -> tuple[str, _Calls
     searched = _last(steps, "search_experts")
     if searched is None:
         return "Looking for experts that fit.", [("search_experts", {})]
-    plans = [s.result["plan_id"] for s in steps if s.name == "assign_expert"]
-    if not plans:
+    if _last(steps, "assign_expert") is None:
         return _assign(request, searched.result)
+    plans = [s.result["plan_id"] for s in steps if s.name == "assign_expert" and not s.is_error]
     if _last(steps, "predict_training_log") is None:
         return "Writing scripts and predicting the training logs.", _prepare(plans)
-    trained = [s.arguments["plan_id"] for s in steps if s.name == "train"]
+    # An expert that could not write its scripts is left out; the others go on.
+    broken = {s.arguments["plan_id"] for s in steps if s.is_error and s.name in _PREPARATION}
+    trained = {s.arguments["plan_id"] for s in steps if s.name == "train"}
     for plan_id in plans:
-        if plan_id not in trained:
+        if plan_id not in broken | trained:
             return f"Training {plan_id} with its first settings.", [("train", {"plan_id": plan_id})]
     return _improve(steps)
 
@@ -105,7 +109,7 @@ def _improve(steps: list[_Step]) -> tuple[str, _Calls]:
     if compared is None and any(not s.is_error for s in steps if s.name == "train"):
         return "Comparing the experts.", [("compare_trials", {})]
     if compared is None:
-        problem = next((s.result["error"] for s in steps if s.name == "train"), "no plan")
+        problem = next((s.result["error"] for s in steps if s.is_error), "no plan")
         return "", [("finish", {"summary": f"No trial finished: {problem}"[:4000]})]
     best = compared.result["trials"][0]
     n_left = compared.result["n_trials_left"]

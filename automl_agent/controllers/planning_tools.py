@@ -9,7 +9,7 @@ from automl_agent.cards.profile import profile_table
 from automl_agent.cards.tables import check_has_columns, drop_unlabelled
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.tools import Tool, builtin_parameters
-from automl_agent.errors import ToolError
+from automl_agent.errors import PluginError, ToolError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan
 from automl_agent.experts.scripts import check_script, check_scripts
@@ -164,10 +164,18 @@ def _describe_expert(session: Session, expert: Expert, words: list[str]) -> dict
 
 
 def _write_templates(session: Session, plan: Plan) -> dict[str, str]:
+    """The expert's scripts.
+
+    Raises: ToolError if the expert cannot write them; its plan is dropped, others go on.
+    """
     expert = session.plugins.experts[plan.expert]
     distribution = session.plugins.experts.distribution(plan.expert)
-    scripts = guard_call(lambda: expert.write_scripts(plan), distribution, "write_scripts")
-    check_scripts(scripts, plan.model_card)
+    try:
+        scripts = guard_call(lambda: expert.write_scripts(plan), distribution, "write_scripts")
+        check_scripts(scripts, plan.model_card)
+    except (PluginError, ToolError) as exc:
+        del session.plans[plan.plan_id]
+        raise ToolError(f"The plan {plan.plan_id} is dropped. {exc}") from exc
     return dict(scripts)
 
 

@@ -66,7 +66,7 @@ def run_jobs(step: Path) -> None:
 
 def read_start_delays(run: Path) -> list[float]:
     """Seconds from the writing of each job to the start of its process, in order."""
-    results = sorted(run.glob("steps/*/out/*/result.json"))
+    results = sorted(run.glob("steps/*/out/*.result.json"))
     return [json.loads(path.read_text())["start_delay_s"] for path in results]
 
 

@@ -1,7 +1,7 @@
 """The data card: what is known of a data set, and how it is known."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,11 +97,6 @@ class DataCard:
     def n_classes(self) -> int | None:
         """The number of classes, or None for a regression."""
         return len(self.label_space.classes) if isinstance(self.label_space, Classes) else None
-
-    def with_stated(self, **fields: Json) -> "DataCard":
-        """A copy with fields that a person stated."""
-        stated: dict[str, Known] = dict.fromkeys(fields, "stated")
-        return replace(self, **fields, provenance={**self.provenance, **stated})
 
     def to_json(self) -> dict[str, Any]:
         """The card as a JSON object that fits schemas/data_card.schema.json."""

@@ -81,7 +81,12 @@ def dump_json(value: object) -> str:
     A value that JSON does not know is written as its text.
     """
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if text.isascii() and text.isprintable() else "".join(map(_escape, text))
+    return text if text.isascii() and text.isprintable() else escape_unseen(text)
+
+
+def escape_unseen(text: str) -> str:
+    """The text with escapes for all characters that a reader would not see."""
+    return "".join(map(_escape, text))
 
 
 def check_document(document: object, schema: str | Mapping[str, Json], *, source: str) -> None:

@@ -1,5 +1,6 @@
 """Tables: reading them from files, and typing their columns as a data card says."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,8 @@ def type_column(series: "Series", column: Column) -> "Series":
     """One column, typed by its role."""
     match column.role:
         case "numeric":
-            return to_numbers(series)
+            # Few learners take infinity, and what it stands for is seldom a number.
+            return to_numbers(series).replace([math.inf, -math.inf], math.nan)
         case "boolean":
             return _to_booleans(series)
         case "datetime":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from automl_agent.cards.documents import describe_error, load_schema
+from automl_agent.cards.documents import find_errors, load_schema
 from automl_agent.controllers.chat_model import ToolCall, ToolSpec
 from automl_agent.controllers.session import Session
 from automl_agent.errors import AutomlAgentError, ToolError, suggest
@@ -78,13 +78,10 @@ def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> None:
 
     Raises: ToolError with what is wrong and the schema.
     """
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    error = best_match(Draft202012Validator(tool.parameters).iter_errors(arguments))
-    if error is not None:
+    problem = next(find_errors(dict(arguments), tool.parameters), None)
+    if problem is not None:
         schema = json.dumps(tool.parameters)
-        raise ToolError(f"{tool.name}: {describe_error(error)} The arguments' schema: {schema}")
+        raise ToolError(f"{tool.name}: {problem} The arguments' schema: {schema}")
 
 
 @cache

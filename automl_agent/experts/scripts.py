@@ -31,7 +31,7 @@ def check_script(name: str, text: str, card: ModelCard) -> None:
     Raises: ToolError.
     """
     tree = _parse_script(name, text)
-    declared = {module for requirement in card.requirements for module in requirement.imports}
+    declared = {m.partition(".")[0] for need in card.requirements for m in need.imports}
     own = {script.removesuffix(".py") for script in SCRIPT_NAMES}
     allowed = declared | own | sys.stdlib_module_names
     for line, module in _imports(tree):

@@ -19,7 +19,7 @@ def default_settings(card: ModelCard) -> dict[str, Value]:
 def complete_settings(card: ModelCard, settings: Settings) -> dict[str, Value]:
     """The settings with the defaults of what they leave out, without what is not in force.
 
-    A whole number comes as an int where the card asks for one: language models write 4.0 for 4.
+    A number comes as the card's type: a model writes 4.0 for 4, and libraries read 1 not as 1.0.
     Raises: ToolError if a name is unknown or a value is not allowed.
     """
     check_settings(card, settings)
@@ -64,4 +64,4 @@ def starting_points(card: ModelCard) -> list[dict[str, Value]]:
 def _as_declared(parameter: Parameter, value: Value) -> Value:
     if parameter.type == "choice":
         return next(choice for choice in parameter.choices if is_same(value, choice))
-    return int(value) if parameter.type == "int" else value
+    return int(value) if parameter.type == "int" else float(value)

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from automl_agent.cards.data_card import DataCard, read_data_card
+from automl_agent.cards.documents import escape_unseen
 from automl_agent.cards.model_card import read_model_card
 from automl_agent.errors import CardError
 from automl_agent.ui.options import missing_target, output_format, print_json
-from automl_agent.ui.rendering import clean_text, show_table
+from automl_agent.ui.rendering import show_table
 
 
 @click.group()
@@ -47,10 +48,10 @@ def measure_data_card(
 def check_card(file: Path) -> None:
     """Check a data card or a model card."""
     try:
-        click.echo(clean_text(f"{file} is a data card: {read_data_card(file).name}"))
+        click.echo(escape_unseen(f"{file} is a data card: {read_data_card(file).name}"))
     except CardError as data_problem:
         try:
-            click.echo(clean_text(f"{file} is a model card: {read_model_card(file).name}"))
+            click.echo(escape_unseen(f"{file} is a model card: {read_model_card(file).name}"))
         except CardError as model_problem:
             is_model = "search_space" in file.read_text("utf-8", "replace") if file.is_file() else 0
             raise model_problem if is_model else data_problem from None
@@ -59,7 +60,7 @@ def check_card(file: Path) -> None:
 def show_data_card(card: DataCard) -> None:
     """A data card for a person's eyes."""
     click.echo(
-        clean_text(
+        escape_unseen(
             f"{card.name}: {card.n_rows} rows, {card.n_features} features, "
             f"{card.task.replace('_', ' ')} of {card.target}, metric {card.metric}"
         )
@@ -70,4 +71,4 @@ def show_data_card(card: DataCard) -> None:
     show_table(["column", "role", "distinct", "missing"], rows)
     for hint in card.hints or ():
         where = f"{hint.column}: " if hint.column else ""
-        click.echo(clean_text(f"Note: {where}{hint.text}"))
+        click.echo(escape_unseen(f"Note: {where}{hint.text}"))

@@ -2,11 +2,12 @@
 
 import click
 
+from automl_agent.cards.documents import escape_unseen
 from automl_agent.cards.model_card import ModelCard, Parameter
 from automl_agent.errors import PluginError, UnknownNameError
 from automl_agent.plugins import PluginSource, discover_plugins, find_cards
 from automl_agent.ui.options import output_format, print_json, warn_of_failures
-from automl_agent.ui.rendering import clean_text, show_table
+from automl_agent.ui.rendering import show_table
 
 
 @click.group()
@@ -39,12 +40,12 @@ def show_expert(name: str, output_format: str) -> None:
     if output_format == "json":
         print_json(card.to_json())
         return
-    click.echo(clean_text(f"{card.name} ({source.distribution} {source.version})"))
-    click.echo(clean_text(f"{card.structure}.\n{card.description}".replace("\n", " ")))
+    click.echo(escape_unseen(f"{card.name} ({source.distribution} {source.version})"))
+    click.echo(escape_unseen(f"{card.structure}.\n{card.description}".replace("\n", " ")))
     fixed = ", ".join(f"{key} {value}" for key, value in card.architecture.items())
-    click.echo(clean_text(f"Architecture: {fixed}"))
+    click.echo(escape_unseen(f"Architecture: {fixed}"))
     needs = ", ".join(f"{r.package}{r.version}" for r in card.requirements)
-    click.echo(clean_text(f"Needs: {needs}\n".rstrip()))
+    click.echo(escape_unseen(f"Needs: {needs}\n".rstrip()))
     rows = [[p.name, p.type, _describe_range(p), str(p.default)] for p in card.search_space]
     show_table(["hyperparameter", "type", "range", "default"], rows)
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
+from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import UnknownNameError
 from automl_agent.experts.registry import Registry
 from automl_agent.plugins import discover_plugins
 from automl_agent.ui.options import output_format, print_json
-from automl_agent.ui.rendering import clean_text, show_table
+from automl_agent.ui.rendering import show_table
 
 
 @click.group()
@@ -53,7 +54,7 @@ def list_plugins(output_format: str) -> None:
     rows = [[p["distribution"], p["version"], _describe(p["registers"])] for p in found]
     show_table(["plugin", "version", "registers"], rows)
     for failure in loaded.failures:
-        click.echo(clean_text(str(failure)))
+        click.echo(escape_unseen(str(failure)))
 
 
 @plugins.command("check")
@@ -75,7 +76,7 @@ def check_plugins(names: tuple[str, ...], timeout_s: float, output_format: str) 
         print_json({"plugins": problems})
     else:
         for name, found in problems.items():
-            click.echo(clean_text(f"{name}: {'ok' if not found else ' '.join(found)}"))
+            click.echo(escape_unseen(f"{name}: {'ok' if not found else ' '.join(found)}"))
     return int(any(problems.values()))
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from automl_agent.cards.data_card import Classes
+from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import InputError, SetupError
 from automl_agent.ui.options import output_format, print_json
-from automl_agent.ui.rendering import clean_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -42,7 +42,7 @@ def predict(
     frame = build_frame(prediction, proba=proba)
     write_frame(frame, output)
     for note in prediction.notes:
-        click.echo(clean_text(f"Note: {note}"), err=True)
+        click.echo(escape_unseen(f"Note: {note}"), err=True)
     if output_format == "json":
         document = {"run_id": result.run_id, "output": str(output), "n_rows": len(frame)}
         print_json(document | {"notes": list(prediction.notes)})

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl_agent.ui.rendering import clean_text, format_number
+from automl_agent.cards.documents import escape_unseen
+from automl_agent.ui.rendering import format_number
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -89,7 +90,7 @@ class LineProgress:
 
     def _print(self, text: str) -> None:
         self._last = time.monotonic()
-        click.echo(clean_text(text), err=True)
+        click.echo(escape_unseen(text), err=True)
 
 
 class BarProgress:
@@ -116,11 +117,11 @@ class BarProgress:
         self._standing.take_event(name, fields)
         text = describe_event(name, fields, self._standing)
         if text:
-            self._bar.console.print(clean_text(text), markup=False, highlight=False)
+            self._bar.console.print(escape_unseen(text), markup=False, highlight=False)
         self._bar.update(
             self._task,
             completed=self._standing.n_ended,
-            description=clean_text(self._standing.describe()),
+            description=escape_unseen(self._standing.describe()),
             left=f"{self._standing.time_left_s():.0f} s left",
         )
 

@@ -1,10 +1,11 @@
 """Numbers, tables and texts for a person's eyes."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from automl_agent.cards.documents import escape_unseen
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,7 +37,7 @@ def build_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table
     for header in headers:
         table.add_column(header, justify="left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(clean_text(cell)) for cell in row))
+        table.add_row(*(Text(escape_unseen(cell)) for cell in row))
     return table
 
 
@@ -47,8 +48,8 @@ def show_result(document: Mapping[str, Any]) -> None:
     for prediction in document["predictions"]:
         click.echo(describe_prediction(prediction, document["metric"]))
     for hint in document["hints"]:
-        click.echo(clean_text(f"Note: {hint}"))
-    click.echo(clean_text(describe_delivery(document)))
+        click.echo(escape_unseen(f"Note: {hint}"))
+    click.echo(escape_unseen(describe_delivery(document)))
     click.echo()
     for name, path in document["paths"].items():
         click.echo(f"{name.replace('_', ' '):>13}: {path}")
@@ -104,12 +105,3 @@ def describe_delivery(document: Mapping[str, Any]) -> str:
 def format_number(value: float | None) -> str:
     """Four significant places, or a dash."""
     return "-" if value is None else f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"
-
-
-def clean_text(text: str) -> str:
-    """The text without characters that could repaint or reorder what a terminal shows."""
-    return "".join(c if _is_seen(c) else f"\\u{ord(c):04x}" for c in text)
-
-
-def _is_seen(character: str) -> bool:
-    return not unicodedata.category(character).startswith("C")

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
+from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import UnknownNameError
 from automl_agent.runs.journal import TABLES, Journal
 from automl_agent.runs.run_directory import home_folder, journal_path
 from automl_agent.ui.options import output_format, print_json
-from automl_agent.ui.rendering import clean_text, format_number, show_result, show_table
+from automl_agent.ui.rendering import format_number, show_result, show_table
 
 
 @click.group()
@@ -44,8 +45,8 @@ def show_run(run: str, output_format: str) -> None:
         print_json({**row, **tables})
         return
     request = row["request"]
-    click.echo(clean_text(f"Run {row['run_id']}: {row['status']}, started {_when(row)}"))
-    click.echo(clean_text(f"Request: {request['table']}, target {request['target']}"))
+    click.echo(escape_unseen(f"Run {row['run_id']}: {row['status']}, started {_when(row)}"))
+    click.echo(escape_unseen(f"Request: {request['table']}, target {request['target']}"))
     if row["result"]:
         show_result(row["result"])
     else:

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from automl_agent.cards.documents import escape_unseen
 from automl_agent.cards.model_card import Settings
 from automl_agent.cards.paragraph import render_paragraph
 from automl_agent.controllers.gate import Approval, read_edited_settings
 from automl_agent.errors import ToolError, UserError
 from automl_agent.experts.plan import Plan
 from automl_agent.experts.search_space import complete_settings
-from automl_agent.ui.rendering import clean_text, format_number
+from automl_agent.ui.rendering import format_number
 
 
 class TerminalGate:
@@ -30,7 +31,7 @@ class TerminalGate:
 
     def answer(self, question: str) -> str | None:
         """Her answer to a question of the controller."""
-        prompt = clean_text(question)
+        prompt = escape_unseen(question)
         answer: str = self._around(lambda: click.prompt(prompt, err=True, default=""))
         return answer or None
 
@@ -51,7 +52,7 @@ def describe_plan(plan: Plan) -> str:
         lines.append(f"  a language model wrote: {', '.join(sorted(plan.generated))}")
     width = shutil.get_terminal_size().columns
     return "\n".join(
-        textwrap.fill(clean_text(line), width, subsequent_indent="    ") for line in lines
+        textwrap.fill(escape_unseen(line), width, subsequent_indent="    ") for line in lines
     )
 
 
@@ -91,6 +92,6 @@ def _edit(plan: Plan) -> Plan:
     try:
         settings = complete_settings(plan.model_card, read_edited_settings(plan, text))
     except (UserError, ToolError) as exc:
-        click.echo(clean_text(f"Not taken over: {exc}"), err=True)
+        click.echo(escape_unseen(f"Not taken over: {exc}"), err=True)
         return plan
     return replace(plan, settings=settings)

@@ -67,6 +67,8 @@ def test_one_table_is_read_however_it_is_written(tmp_path: Path, content: bytes 
         ),
         ('"a,b";"c;d"\n1;2\n', {"a,b": ["1"], "c;d": ["2"]}),
         ("price (EUR, net);size\n1;2\n", {"price (EUR, net)": ["1"], "size": ["2"]}),
+        ("price, net;size\n1,5;2\n", {"price, net": ["1.5"], "size": ["2"]}),
+        ('"a, b, c";d\n"1, 2, 3";4\n', {"a, b, c": ["1, 2, 3"], "d": ["4"]}),
         ("words,size\na;b;c,1\nd;e;f,2\n", {"words": ["a;b;c", "d;e;f"], "size": ["1", "2"]}),
         ("a;b\n1,5;2,5\n3,5;4,5\n", {"a": ["1.5", "3.5"], "b": ["2.5", "4.5"]}),
         (
@@ -79,6 +81,8 @@ def test_one_table_is_read_however_it_is_written(tmp_path: Path, content: bytes 
         "commas in words",
         "delimiters in the header's names",
         "a comma in the header",
+        "as many commas as semicolons",
+        "more commas within quotes",
         "semicolons in words",
         "decimal commas",
         "a quoted line end",

@@ -125,14 +125,6 @@ def test_what_is_no_object_is_no_card(document: object) -> None:
         DataCard.from_json(document)
 
 
-def test_a_stated_field_is_changed_and_says_so(data_document: dict[str, Any]) -> None:
-    card = DataCard.from_json(data_document)
-    stated = card.with_stated(metric="roc_auc")
-    provenance = {**card.provenance, "metric": "stated"}
-    assert stated == replace(card, metric="roc_auc", provenance=provenance)
-    assert card.metric == "log_loss"
-
-
 def test_features_are_the_columns_that_experts_are_given(data_document: dict[str, Any]) -> None:
     roles = ["numeric", "text", "categorical", "identifier", "boolean", "constant", "datetime"]
     columns = [{"name": role, "role": role} for role in roles]

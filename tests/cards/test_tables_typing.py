@@ -175,6 +175,12 @@ def test_a_datetime_column_becomes_universal_times(
     assert plain(typed) == [pd.Timestamp(first), None]
 
 
+def test_words_in_a_column_that_was_typed_are_read_as_iso_dates_only() -> None:
+    # Whether "01/02/2020" is in January or in February, nobody can tell.
+    typed = type_cells(pd.Series(["01/02/2020", "2020-02-01"]), "datetime")
+    assert plain(typed) == [None, pd.Timestamp("2020-02-01")]
+
+
 def test_features_are_typed_by_their_roles_in_the_cards_order() -> None:
     frame = pd.DataFrame({"a": ["1", "x"], "b": ["yes", "no"], "c": [1.0, 2.0]}, index=[4, 2])
     columns = [Column("c", "categorical"), Column("a", "numeric"), Column("b", "boolean")]
@@ -253,3 +259,9 @@ def test_a_label_that_cannot_be_encoded_is_told(
     with pytest.raises(InputError) as caught:
         encode_labels(pd.Series(labels), make_card(space))
     assert str(caught.value) == f"The target 'y' {message}"
+
+
+def test_infinity_counts_as_missing() -> None:
+    frame = pd.DataFrame({"a": ["1.5", "inf", "-inf", None]})
+    typed = type_features(frame, [Column("a", "numeric")])
+    pd.testing.assert_series_equal(typed["a"], pd.Series([1.5, None, None, None], name="a"))

@@ -26,8 +26,11 @@ ALLOWED = "allowed beside the standard library: joblib, numpy, sklearn."
     ],
     ids=repr,
 )
-def test_a_script_may_import_what_is_declared(card: ModelCard, text: str) -> None:
+def test_a_script_may_import_what_is_declared(
+    card: ModelCard, text: str, recwarn: pytest.WarningsRecorder
+) -> None:
     check_script("train.py", text, card)
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 @pytest.mark.parametrize(

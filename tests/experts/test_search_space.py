@@ -65,12 +65,12 @@ def test_settings_are_completed_by_the_defaults_of_what_is_in_force(
         ({"depth": 4.0}, "depth", 4),
         ({"depth": 8.0}, "leaves", 16),
         ({"bins": 64.0}, "bins", 64),
-        ({"rate": 1}, "rate", 1),
+        ({"rate": 1}, "rate", 1.0),
         ({"is_fair": True}, "is_fair", True),
     ],
     ids=["an int", "a default", "a choice", "a float", "a boolean"],
 )
-def test_a_whole_number_has_the_type_that_the_card_asks_for(
+def test_a_value_has_the_type_that_the_card_asks_for(
     card: ModelCard, settings: Settings, name: str, value: Value
 ) -> None:
     completed = complete_settings(card, settings)[name]

@@ -282,41 +282,23 @@ def test_a_killed_writer_leaves_all_that_it_had_begun(path: Path, n_begun: int) 
         journal.end_run("killed", "abandoned", None)
 
 
-OPENER = """
-import sys, time
-from pathlib import Path
-from automl_agent.runs.journal import Journal
+def test_it_waits_for_another_process_that_is_just_making_it(path: Path) -> None:
+    path.parent.mkdir()
+    is_locked = threading.Event()
 
-path, run_id = Path(sys.argv[1]), sys.argv[2]
-print("ready", flush=True)
-sys.stdin.read(1)
-with Journal(path) as journal:
-    journal.begin_run(run_id, {})
-"""
+    def hold_lock() -> None:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        is_locked.set()
+        time.sleep(0.3)
+        connection.close()
 
-
-def test_processes_that_make_the_journal_at_once_all_succeed(path: Path) -> None:
-    openers = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPENER, path, str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(4)
-    ]
-    for opener in openers:
-        assert opener.stdout is not None
-        opener.stdout.readline()
-    for opener in openers:
-        assert opener.stdin is not None
-        opener.stdin.write("x")
-        opener.stdin.flush()
-    errors = [opener.communicate(timeout=PATIENCE_S)[1] for opener in openers]
-    assert errors == [""] * 4
+    holder = threading.Thread(target=hold_lock)
+    holder.start()
+    assert is_locked.wait(PATIENCE_S)
     with Journal(path) as journal:
-        assert sorted(run["run_id"] for run in journal.list_runs()) == ["0", "1", "2", "3"]
+        journal.begin_run("run", {})
+    holder.join(PATIENCE_S)
 
 
 def make_newer(path: Path) -> None:

@@ -215,6 +215,18 @@ def test_when_the_time_ends_after_the_first_the_others_are_left_out(make_run: Ma
     assert delivery.refits["tiny-2"].from_all_rows
 
 
+def test_a_best_trial_that_takes_too_long_again_keeps_its_own_model_beside_the_others(
+    make_run: MakeRun,
+) -> None:
+    run = make_run([0.05, 0.3])
+    run.trials[1] = replace(run.trials[1], seconds=1000.0)
+    refits = run.deliver().refits
+    assert {name: refit.from_all_rows for name, refit in refits.items()} == {
+        "tiny-2": False,
+        "tiny-1": True,
+    }
+
+
 def fail_refits(condition: str) -> str:
     """A training script that fails without validation rows where the condition holds."""
     refusal = f"assert job['data']['valid'] or not ({condition}), 'no refit'"

@@ -125,15 +125,15 @@ def test_rows_that_are_all_of_their_own_class_cannot_be_divided() -> None:
         divide(list(range(20)))
 
 
-@given(labels_of_rows.filter(has_a_pair), seeds)
+@given(labels_of_rows.filter(has_a_pair), st.sampled_from(["random", "stratified"]), seeds)
 def test_the_same_seed_divides_alike_and_another_one_differently(
-    labels: list[int], seed: int
+    labels: list[int], kind: Literal["random", "stratified"], seed: int
 ) -> None:
-    first, again = divide(labels, "random", seed=seed), divide(labels, "random", seed=seed)
+    first, again = divide(labels, kind, seed=seed), divide(labels, kind, seed=seed)
     assert first.fingerprint == again.fingerprint
     assert first.train.tolist() == again.train.tolist()
     # There are more divisions of twenty rows than seeds.
-    assert divide(labels, "random", seed=seed + 1).fingerprint != first.fingerprint
+    assert divide(labels, kind, seed=seed + 1).fingerprint != first.fingerprint
 
 
 def test_the_fingerprint_tells_a_row_that_changed_its_part() -> None:

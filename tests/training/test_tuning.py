@@ -180,5 +180,6 @@ def test_what_a_person_tried_counts_too() -> None:
             tuner.learn(settings, bowl(settings))
     assert tuner.propose() == default_settings(make_card(SPACE))
     proposals = [tuner.propose() for _ in range(9)]
-    # Most of them near the best of what was tried, which is the tree of depth 9.
-    assert median(bowl(proposal) for proposal in proposals) < 0.2
+    # Near the best of what was tried, the tree of depth 9. A sampler that keeps away from what it
+    # has proposed itself is at 0.13 and more here, and this one at 0.05 for any seed tried.
+    assert median(map(bowl, proposals)) < 0.1

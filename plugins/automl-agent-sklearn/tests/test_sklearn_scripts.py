@@ -90,7 +90,12 @@ def write_input(
 
 def run_script(name: str, script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     """A script with `folder` as its input and its output."""
-    variables = {"AUTOML_IN": str(folder), "AUTOML_OUT": str(folder), "OMP_WAIT_POLICY": "PASSIVE"}
+    variables = {
+        "AUTOML_IN": str(folder),
+        "AUTOML_OUT": str(folder),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     return subprocess.run(
         [sys.executable, TEMPLATES / name / script],
         env=variables,

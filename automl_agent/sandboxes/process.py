@@ -67,7 +67,7 @@ class ProcessSandbox:
             "grace_s": self._job_grace_s,
             "owner_pid": os.getpid(),
         }
-        # -P, -s: neither the working directory nor the user's own packages count.
+        # -P, -s: neither what lies beside the runner nor the user's own packages count.
         command = [sys.executable, "-P", "-s", "-u", str(asset_path("sandbox", "runner.py"))]
         try:
             (folder / "tmp").mkdir(mode=0o700)

@@ -82,15 +82,17 @@ def test_a_script_has_limits_on_core_dumps_file_sizes_and_open_files(make_step: 
     assert step.output("0001") == f"{expected}\n"
 
 
-def test_a_module_in_the_working_directory_is_not_imported(
+def test_nothing_beside_the_caller_or_the_runner_is_imported(
     make_step: MakeStep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "stray.py").write_text("")
     monkeypatch.chdir(tmp_path)
-    step = make_step(warm_imports=["stray"])
-    step.run("import sys; print('stray' in sys.modules); import stray")
-    assert step.output("0001").startswith("False\n")
+    step = make_step(warm_imports=["stray", "runner"])
+    step.run("import sys; print({'stray', 'runner'} & set(sys.modules)); import stray")
+    step.run("import runner")
+    assert step.output("0001").startswith("set()\n")
     assert "No module named 'stray'" in step.output("0001")
+    assert "No module named 'runner'" in step.output("0002")
 
 
 def test_a_relative_folder_is_found_from_the_steps_own_directory(

@@ -3,7 +3,8 @@
 It is for template code on a machine without Docker. It does not keep a script from reading the
 user's files, from using the network, or from attacking the runner, which belongs to the same user;
 generated code belongs into a container. The memory limit counts a job's main process. What a job
-leaves running is killed: on Linux all of it, elsewhere what stayed in the job's process group.
+leaves running is killed: on Linux all of it, elsewhere what stayed in the job's process group. What
+has left the step's session too outlives a runner that is itself killed from outside.
 """
 
 import contextlib

@@ -154,8 +154,10 @@ def reuse_trial(
 ) -> Refit:
     """Take a trial's own model, for when there is no time to train again.
 
-    Raises: SandboxError if it fails.
+    Raises: SandboxError if it fails, or the model lies in another, earlier sandbox of the plan.
     """
+    if trial.folder != batch.job_folder(trial.job_id):
+        raise SandboxError(f"{trial.trial_id}: its model is gone with the sandbox that it ran in.")
     job = Job(
         script="predict.py",
         card=plan.data_card,

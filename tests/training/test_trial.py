@@ -185,6 +185,14 @@ def test_a_reused_trial_predicts_with_its_own_model(run: RunTrial, dataset: Data
     np.testing.assert_allclose(reuse.predictions, predict_rows(dataset, "holdout_features"))
 
 
+def test_a_trial_of_another_sandbox_is_not_mistaken_for_the_one_with_its_number(
+    run: RunTrial, dataset: Dataset
+) -> None:
+    (first, _, _), (_, batch, plan) = run(TRAIN_AND_SAVE), run(TRAIN_AND_SAVE)
+    with pytest.raises(SandboxError, match="tiny-1: its model is gone with the sandbox"):
+        reuse_trial(batch, plan, first, dataset, time_limit_s=30.0)
+
+
 def test_a_refit_that_fails_is_a_sandbox_error_with_its_name_and_reason(
     run: RunTrial, dataset: Dataset
 ) -> None:

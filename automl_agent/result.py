@@ -90,14 +90,17 @@ class Result:
             raise InputError("A regression has no probabilities; use predict.")
         return pd.DataFrame(prediction.values, columns=list(space.classes), index=data.index)
 
-    def predict_rows(self, data: "DataFrame") -> Prediction:
+    def predict_rows(self, data: "DataFrame", *, allow_generated: bool = False) -> Prediction:
         """Predictions with notes on how columns that do not fit were treated.
 
+        allow_generated: whether code that a language model wrote may run outside a container.
         Raises: InputError if a column is missing.
         """
         frame = data.rename(columns=str).reset_index(drop=True)
         resources = Resources(**{**self.plan["resources"], "gpus": ()})
-        return predict_table(self.directory, frame, self._sandbox, resources)
+        return predict_table(
+            self.directory, frame, self._sandbox, resources, allow_generated=allow_generated
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The result as a JSON object that fits schemas/run_result.schema.json."""

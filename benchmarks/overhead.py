@@ -45,7 +45,7 @@ def run_framework(home: Path) -> tuple[float, Path]:
 def run_bare(run: Path) -> float:
     """Seconds of the run's jobs without the framework, in a process of their own."""
     (step,) = (run / "steps").iterdir()
-    spec = StepSpec("bare", step, (), _read_resources(step), 0.0, is_generated=False)
+    spec = StepSpec("bare", step, (), _read_resources(step), is_generated=False)
     environment = build_environment(spec) | {"TMPDIR": tempfile.gettempdir(), "HOME": str(step)}
     started = time.monotonic()
     subprocess.run([sys.executable, __file__, "--bare", step], env=environment, check=True)

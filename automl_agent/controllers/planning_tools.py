@@ -180,10 +180,10 @@ def _write_templates(session: Session, plan: Plan) -> dict[str, str]:
 
 
 def _check_may_generate(session: Session) -> None:
-    if session.sandbox.name == "process" and not session.request.allow_generated:
+    if not (session.sandbox.is_container or session.request.allow_generated):
         raise ToolError(
-            "Generated code does not run in the process sandbox; leave `text` out to let the "
-            "expert write the script."
+            f"Generated code does not run in the sandbox {session.sandbox.name!r}; leave `text` "
+            "out to let the expert write the script."
         )
 
 

@@ -1,5 +1,6 @@
 """The session: the state of one run, which the tools work on."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ class Session:
     n_steps: int = 0
     tuners: dict[str, Tuner] = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
+    n_begun: Counter[str] = field(default_factory=Counter)
     predictions: list[dict[str, Any]] = field(default_factory=list)
     delivery: Delivery | None = None
     summary: str = ""
@@ -137,35 +139,16 @@ class Session:
             self._record_plan(plan)
 
     def run_trial(self, plan: Plan, settings: Settings) -> Trial:
-        """Run one trial, recorded before it starts and after it ends."""
-        trial_id = f"{plan.plan_id}-{sum(t.plan_id == plan.plan_id for t in self.trials) + 1}"
-        batch = self.open_batch(plan)
-        batch.wait_until_warm()
-        time_limit_s = self.trial_time_s(plan)
-        self.budget.reserve_trial()
-        intent = {"plan_id": plan.plan_id, "settings": dict(settings), "time_limit_s": time_limit_s}
-        self.journal.begin("trials", self.run_id, trial_id, intent)
-        self.emit("trial_started", {"trial_id": trial_id, **intent})
+        """Run one trial, recorded before it starts and after it ends.
+
+        Raises: SandboxError if the sandbox breaks; the next trial gets another one.
+        """
         try:
-            trial = run_trial(
-                batch,
-                plan,
-                self.prepared_dataset(),
-                self.metric,
-                trial_id=trial_id,
-                settings=settings,
-                seed=self.request.seed,
-                time_limit_s=time_limit_s,
-                on_record=lambda record: self._emit_record(trial_id, record),
-            )
-        except BaseException as exc:
-            outcome = {"reason": str(exc) or type(exc).__name__}
-            self.journal.end("trials", self.run_id, trial_id, "abandoned", outcome)
-            if isinstance(exc, SandboxError):
-                self.drop_batch(plan.plan_id, str(exc))
+            self.open_batch(plan).wait_until_warm()
+            trial = self._run_recorded_trial(plan, settings)
+        except SandboxError as exc:
+            self.drop_batch(plan.plan_id, str(exc))
             raise
-        status = "done" if trial.score is not None else "failed"
-        self.journal.end("trials", self.run_id, trial_id, status, trial.to_json())
         self.trials.append(trial)
         self.find_tuner(plan).learn(settings, trial.score)
         self.emit("trial_ended", trial.to_json())
@@ -208,8 +191,9 @@ class Session:
             link_data(self.prepared_dataset().folder, folder / "in" / "data")
             intent = {"sandbox": self.sandbox.name, "generated": sorted(plan.generated)}
             self.journal.begin("steps", self.run_id, step_id, intent)
-            batch = Batch(plan, self.sandbox, folder, wall_limit_s=self.budget.time_s)
-            self.batches[plan.plan_id] = batch
+            self.batches[plan.plan_id] = Batch(
+                plan, self.sandbox, folder, allow_generated=self.request.allow_generated
+            )
             self.step_ids[plan.plan_id] = step_id
         return self.batches[plan.plan_id]
 
@@ -236,6 +220,34 @@ class Session:
         if self.dataset is None:
             raise ToolError("The data set is not prepared yet; call profile_dataset first.")
         return self.dataset
+
+    def _run_recorded_trial(self, plan: Plan, settings: Settings) -> Trial:
+        time_limit_s = self.trial_time_s(plan)
+        self.budget.reserve_trial()
+        self.n_begun[plan.plan_id] += 1
+        trial_id = f"{plan.plan_id}-{self.n_begun[plan.plan_id]}"
+        intent = {"plan_id": plan.plan_id, "settings": dict(settings), "time_limit_s": time_limit_s}
+        self.journal.begin("trials", self.run_id, trial_id, intent)
+        self.emit("trial_started", {"trial_id": trial_id, **intent})
+        try:
+            trial = run_trial(
+                self.open_batch(plan),
+                plan,
+                self.prepared_dataset(),
+                self.metric,
+                trial_id=trial_id,
+                settings=settings,
+                seed=self.request.seed,
+                time_limit_s=time_limit_s,
+                on_record=lambda record: self._emit_record(trial_id, record),
+            )
+        except BaseException as exc:
+            outcome = {"reason": str(exc) or type(exc).__name__}
+            self.journal.end("trials", self.run_id, trial_id, "abandoned", outcome)
+            raise
+        status = "done" if trial.score is not None else "failed"
+        self.journal.end("trials", self.run_id, trial_id, status, trial.to_json())
+        return trial
 
     def _record_plan(self, plan: Plan) -> None:
         paragraph = render_paragraph(plan.to_paragraph())

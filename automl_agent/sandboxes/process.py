@@ -42,6 +42,7 @@ class ProcessSandbox:
     """
 
     name = "process"
+    is_container = False
 
     def __init__(
         self, *, job_grace_s: float = JOB_GRACE_S, max_file_bytes: int = MAX_FILE_BYTES
@@ -58,8 +59,13 @@ class ProcessSandbox:
     def start(self, spec: StepSpec) -> "ProcessHandle":
         """Start the runner for a step.
 
-        Raises: SandboxError if the runner cannot be started.
+        Raises: SandboxError if the runner cannot be started, or must not run generated code.
         """
+        if spec.is_generated and not spec.allow_generated:
+            raise SandboxError(
+                "a language model wrote some of the scripts, and the process sandbox does not run "
+                "such code unless --allow-generated-code-in-process is given."
+            )
         folder = spec.folder.resolve()  # the runner has another working directory
         config = {
             "warm_imports": spec.warm_imports,

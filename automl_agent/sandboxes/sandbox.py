@@ -29,14 +29,15 @@ class StepSpec:
     folder: holds in/ (read by the step), code/ (its scripts), out/ (written by it, empty).
     warm_imports: modules that the parent imports before the first job.
     is_generated: whether a language model wrote or edited any of the scripts.
+    allow_generated: whether the person said that such scripts may run outside a container.
     """
 
     step_id: str
     folder: Path
     warm_imports: tuple[str, ...]
     resources: Resources
-    wall_limit_s: float
     is_generated: bool
+    allow_generated: bool = False
 
 
 class Handle(Protocol):
@@ -63,9 +64,13 @@ class Handle(Protocol):
 
 
 class Sandbox(Protocol):
-    """A role with one implementation per kind of place, registered by `register_sandboxes`."""
+    """A role with one implementation per kind of place, registered by `register_sandboxes`.
+
+    is_container: whether generated code may run there without more ado.
+    """
 
     name: str
+    is_container: bool
 
     def find_problem(self) -> str | None:
         """Why it cannot be used on this machine, with the remedy; None if it can."""
@@ -74,6 +79,6 @@ class Sandbox(Protocol):
     def start(self, spec: StepSpec) -> Handle:
         """Start a step.
 
-        Raises: SandboxError if it cannot be started.
+        Raises: SandboxError if it cannot be started, or must not run such scripts.
         """
         ...

@@ -178,7 +178,7 @@ def open_batch(plan: Plan, dataset: Dataset, folder: Path) -> Iterator[Batch]:
     """A batch in the process sandbox, in `folder`/step."""
     step = folder / "step"
     link_data(dataset.folder, step / "in" / "data")
-    batch = Batch(plan, ProcessSandbox(), step, wall_limit_s=_TIME_LIMIT_S)
+    batch = Batch(plan, ProcessSandbox(), step)
     try:
         yield batch
     finally:

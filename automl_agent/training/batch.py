@@ -46,7 +46,9 @@ class JobEnd:
 class Batch:
     """A sandbox step that takes jobs until it is closed."""
 
-    def __init__(self, plan: Plan, sandbox: Sandbox, folder: Path, *, wall_limit_s: float) -> None:
+    def __init__(
+        self, plan: Plan, sandbox: Sandbox, folder: Path, *, allow_generated: bool = False
+    ) -> None:
         """Start the step; the sandbox's warm-up goes on while the caller does other things.
 
         folder: holds in/data; code/, out/ and in/jobs are made here.
@@ -63,8 +65,8 @@ class Batch:
                 folder=folder,
                 warm_imports=tuple(m for r in plan.model_card.requirements for m in r.imports),
                 resources=plan.resources,
-                wall_limit_s=wall_limit_s,
                 is_generated=bool(plan.generated),
+                allow_generated=allow_generated,
             )
         )
 

@@ -58,7 +58,12 @@ class Prediction:
 
 
 def predict_table(
-    directory: RunDirectory, frame: "DataFrame", sandbox: Sandbox, resources: Resources
+    directory: RunDirectory,
+    frame: "DataFrame",
+    sandbox: Sandbox,
+    resources: Resources,
+    *,
+    allow_generated: bool = False,
 ) -> Prediction:
     """Predict the rows of a table.
 
@@ -78,41 +83,47 @@ def predict_table(
     predictions, weights = {}, {}
     for member in manifest["members"]:
         name = member["trial_id"]
+        plan = _read_plan(member, directory.model, card, resources)
         predictions[name] = _predict_member(
-            member, directory.model, typed, card, sandbox, resources
+            plan, directory.model / name, typed, sandbox, allow_generated=allow_generated
         )
         weights[name] = member["weight"]
     return Prediction(card, blend_predictions(weights, predictions), notes)
 
 
-def _predict_member(
-    member: dict[str, Any],
-    model: Path,
-    typed: "DataFrame",
-    card: DataCard,
-    sandbox: Sandbox,
-    resources: Resources,
-) -> "Array":
+def _read_plan(member: dict[str, Any], model: Path, card: DataCard, resources: Resources) -> Plan:
+    """The plan of which a member of the delivered model was made."""
     name = member["trial_id"]
-    scripts = {s: (model / f"{name}-scripts" / s).read_text("utf-8") for s in SCRIPT_NAMES}
-    plan = Plan(
+    return Plan(
         plan_id=name,
         data_card=card,
         model_card=ModelCard.from_json(member["model_card"]),
         resources=resources,
         settings=member["settings"],
-        scripts=scripts,
+        scripts={s: (model / f"{name}-scripts" / s).read_text("utf-8") for s in SCRIPT_NAMES},
         generated=frozenset(member["generated"]),
     )
+
+
+def _predict_member(
+    plan: Plan, model: Path, typed: "DataFrame", sandbox: Sandbox, *, allow_generated: bool
+) -> "Array":
     with tempfile.TemporaryDirectory(prefix="automl-agent-") as temporary:
         folder = Path(temporary)
         (folder / "in" / "data").mkdir(parents=True)
         write_table(column_ids(typed), folder / "in" / "data" / "new_features.parquet")
-        shutil.copytree(model / name, folder / "in" / "model")
-        return _run_predict_job(plan, folder, sandbox, len(typed))
+        shutil.copytree(model, folder / "in" / "model")
+        try:
+            batch = Batch(plan, sandbox, folder, allow_generated=allow_generated)
+            try:
+                return _run_predict_job(batch, plan, len(typed))
+            finally:
+                batch.close()
+        except SandboxError as exc:
+            raise TrainingError(f"Predicting with {plan.plan_id} failed: {exc}") from exc
 
 
-def _run_predict_job(plan: Plan, folder: Path, sandbox: Sandbox, n_rows: int) -> "Array":
+def _run_predict_job(batch: Batch, plan: Plan, n_rows: int) -> "Array":
     job = Job(
         script="predict.py",
         card=plan.data_card,
@@ -123,19 +134,12 @@ def _run_predict_job(plan: Plan, folder: Path, sandbox: Sandbox, n_rows: int) ->
         data=NEW_DATA,
         model="model",
     )
-    try:
-        batch = Batch(plan, sandbox, folder, wall_limit_s=_TIME_LIMIT_S)
-        try:
-            end = batch.run(job)
-        finally:
-            batch.close()
-        if end.status != "ok":
-            raise SandboxError(f"it ended with {end.status}. {end.message}")
-        return read_predictions(
-            end.folder / "predictions.npy", n_rows=n_rows, n_classes=plan.data_card.n_classes
-        )
-    except SandboxError as exc:
-        raise TrainingError(f"Predicting with {plan.plan_id} failed: {exc}") from exc
+    end = batch.run(job)
+    if end.status != "ok":
+        raise SandboxError(f"it ended with {end.status}. {end.message}")
+    return read_predictions(
+        end.folder / "predictions.npy", n_rows=n_rows, n_classes=plan.data_card.n_classes
+    )
 
 
 def _describe_misfits(

@@ -44,6 +44,16 @@ def output_format(function: F) -> F:
     )(function)
 
 
+def allow_generated(function: F) -> F:
+    """The option --allow-generated-code-in-process."""
+    return click.option(
+        "--allow-generated-code-in-process",
+        "allow_generated",
+        is_flag=True,
+        help="DANGEROUS: code that a language model wrote may run outside a container.",
+    )(function)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
     click.echo(json.dumps(document, indent=1, ensure_ascii=False))

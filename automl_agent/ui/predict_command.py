@@ -8,7 +8,7 @@ import click
 from automl_agent.cards.data_card import Classes
 from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import InputError, SetupError
-from automl_agent.ui.options import output_format, print_json
+from automl_agent.ui.options import allow_generated, output_format, print_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,9 +24,17 @@ if TYPE_CHECKING:
 )
 @click.option("--proba", is_flag=True, help="Also a column p:CLASS for each class.")
 @click.option("--sandbox", default="process", show_default=True)
+@allow_generated
 @output_format
 def predict(
-    run: str, table: str, output: Path, sandbox: str, output_format: str, *, proba: bool
+    run: str,
+    table: str,
+    output: Path,
+    sandbox: str,
+    output_format: str,
+    *,
+    proba: bool,
+    allow_generated: bool,
 ) -> None:
     """Predict the rows of TABLE with the model of RUN (its id, or "last").
 
@@ -38,7 +46,7 @@ def predict(
     check_output(output)
     agent = Agent(sandbox=sandbox)
     result = agent.load(run)
-    prediction = result.predict_rows(agent.read_table(table))
+    prediction = result.predict_rows(agent.read_table(table), allow_generated=allow_generated)
     frame = build_frame(prediction, proba=proba)
     write_frame(frame, output)
     for note in prediction.notes:

@@ -13,6 +13,7 @@ from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS
 from automl_agent.errors import InputError
 from automl_agent.ui.options import (
     Duration,
+    allow_generated,
     missing_target,
     output_format,
     print_json,
@@ -41,12 +42,7 @@ Progress = BarProgress | LineProgress | NoProgress
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--controller", default="planner", show_default=True)
 @click.option("--sandbox", default="process", show_default=True)
-@click.option(
-    "--allow-generated-code-in-process",
-    "allow_generated",
-    is_flag=True,
-    help="DANGEROUS: code that a language model wrote may run outside a container.",
-)
+@allow_generated
 @click.option("--yes", "-y", is_flag=True, help="Train without asking.")
 @click.option("--no-input", is_flag=True, help="Never ask anything.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")

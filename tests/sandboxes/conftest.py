@@ -34,7 +34,6 @@ class Step:
             folder=self.folder,
             warm_imports=tuple(warm_imports),
             resources=Resources(cpus=1, memory_mib=memory_mib),
-            wall_limit_s=PATIENCE_S,
             is_generated=False,
         )
         self.handle = sandbox.start(spec)

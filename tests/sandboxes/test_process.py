@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from automl_agent.errors import SandboxError
+from automl_agent.experts.plan import Resources
 from automl_agent.sandboxes.process import MAX_FILE_BYTES, ProcessSandbox
+from automl_agent.sandboxes.sandbox import StepSpec
 
 from .conftest import MakeStep, Step, is_running, wait_until
 from .test_runner import SLEEP, START_CHILD, START_DAEMON
@@ -202,3 +204,16 @@ def test_a_folder_that_cannot_be_written_is_a_sandbox_error(tmp_path: Path) -> N
     (step.folder / "in" / "runner.json").mkdir()
     with pytest.raises(SandboxError, match="Is a directory"):
         step.start(ProcessSandbox())
+
+
+@pytest.mark.parametrize("allowed", [False, True], ids=["not allowed", "allowed"])
+def test_generated_code_runs_only_where_the_person_allowed_it(
+    tmp_path: Path, allowed: bool
+) -> None:
+    folder = Step(tmp_path / "step").folder
+    spec = StepSpec("step", folder, (), Resources(1, 4096), True, allow_generated=allowed)
+    if allowed:
+        ProcessSandbox().start(spec).stop()
+    else:
+        with pytest.raises(SandboxError, match="a language model wrote some of the scripts"):
+            ProcessSandbox().start(spec)

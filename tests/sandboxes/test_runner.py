@@ -281,7 +281,7 @@ from automl_agent.sandboxes.process import ProcessSandbox
 from automl_agent.sandboxes.sandbox import StepSpec
 
 folder, *warm_imports = sys.argv[1:]
-spec = StepSpec("step", Path(folder), tuple(warm_imports), Resources(1, 4096), 60.0, False)
+spec = StepSpec("step", Path(folder), tuple(warm_imports), Resources(1, 4096), False)
 handle = ProcessSandbox().start(spec)
 print(handle.pid, flush=True)
 time.sleep(600)

@@ -153,7 +153,7 @@ def open_batch(dataset: Dataset, tmp_path: Path) -> Iterator[OpenBatch]:
         folder = tmp_path / f"step{len(batches)}"
         link_data(dataset.folder, folder / "in" / "data")
         chosen = sandbox or ProcessSandbox(job_grace_s=0.3)
-        batches.append(Batch(plan, chosen, folder, wall_limit_s=60.0))
+        batches.append(Batch(plan, chosen, folder))
         return batches[-1]
 
     yield open_one

@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     plan = replace(plan, scripts=expert.write_scripts(plan))
     folder = directory.step("xgboost")
     link_data(directory.data, folder / "in" / "data")
-    batch = Batch(plan, ProcessSandbox(), folder, wall_limit_s=60.0)
+    batch = Batch(plan, ProcessSandbox(), folder)
     metric, options = METRICS["log_loss"], {"seed": 0, "time_limit_s": 30.0}
     trials = [
         run_trial(batch, plan, dataset, metric, trial_id=f"xgboost-{n}", settings=s, **options)

@@ -1,7 +1,6 @@
 """The agent: one run from a request to its result. The command line and the REPL sit on it."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS, Req
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.training_tools import deliver_model
 from automl_agent.errors import InputError, SandboxError, SetupError, TrainingError, UserError
-from automl_agent.experts.plan import Resources
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result, build_result
 from automl_agent.runs.journal import Journal
@@ -27,14 +25,13 @@ from automl_agent.runs.run_directory import (
     home_folder,
     journal_path,
 )
+from automl_agent.sandboxes.resources import available_resources
 from automl_agent.sandboxes.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 EventListener = Callable[[str, Mapping[str, Any]], None]
-# The rest is for this process and the machine's other work.
-_MEMORY_SHARE = 0.8
 
 
 class Agent:
@@ -49,14 +46,14 @@ class Agent:
     def __init__(
         self,
         *,
-        home: Path | None = None,
+        home: str | Path | None = None,
         controller: str = "planner",
         sandbox: str = "process",
         gate: Gate | None = None,
         on_event: EventListener | None = None,
         plugins: Plugins | None = None,
     ) -> None:
-        self.home = home or home_folder()
+        self.home = Path(home).expanduser().resolve() if home else home_folder()
         self.plugins = plugins or load_all_plugins()
         self._controller = controller
         self._sandbox = sandbox
@@ -72,9 +69,9 @@ class Agent:
         description: str = "",
         task: Task | None = None,
         metric: str | None = None,
-        experts: Sequence[str] = (),
+        experts: str | Sequence[str] = (),
         split: SplitRule | None = None,
-        drop: Sequence[str] = (),
+        drop: str | Sequence[str] = (),
         time_s: float = DEFAULT_TIME_S,
         n_trials: int = DEFAULT_TRIALS,
         seed: int = 0,
@@ -94,9 +91,9 @@ class Agent:
             holdout=None if holdout is None else _table_name(holdout),
             task=task,
             metric=metric,
-            experts=tuple(experts),
+            experts=_as_names(experts),
             split=split,
-            drop=tuple(drop),
+            drop=_as_names(drop),
             time_s=time_s,
             n_trials=n_trials,
             seed=seed,
@@ -108,7 +105,6 @@ class Agent:
         frame = self.read_table(data)
         holdout_frame = None if holdout is None else self.read_table(holdout)
         sandbox = self.find_sandbox()
-        directory = create_run_directory(self.home)
         with Journal(journal_path(self.home)) as journal:
             session = Session(
                 request=request,
@@ -118,7 +114,7 @@ class Agent:
                 sandbox=sandbox,
                 resources=available_resources(),
                 journal=journal,
-                directory=directory,
+                directory=create_run_directory(self.home),
                 budget=budget,
                 gate=self._gate,
                 emit=self._emit,
@@ -142,16 +138,10 @@ class Agent:
         Raises: InputError.
         """
         if not isinstance(data, str | Path):
-            return data.rename(columns=str).reset_index(drop=True)
-        import pandas as pd
-
+            return _check_frame(data, "The table")
         source = str(data)
-        for frame in self.plugins.call_each("load_dataset", source=source):
-            if isinstance(frame, pd.DataFrame):
-                return frame.rename(columns=str).reset_index(drop=True)
-            raise InputError(
-                f"A plugin read {source} as {type(frame).__name__}, which is no table."
-            )
+        for table in self.plugins.call_each("load_dataset", source=source):
+            return _check_frame(table, f"What a plugin read from {source}")
         return builtin_plugin.read_builtin_table(source)
 
     def find_sandbox(self) -> Sandbox:
@@ -177,8 +167,9 @@ class Agent:
         self._emit("run_started", {"run_id": session.run_id, **session.request.to_json()})
         status, document = "failed", None
         try:
-            status = self._train(session)
-            document = build_result(session, status)
+            ended = self._train(session)
+            document = build_result(session, ended)
+            status = ended
             return Result(session.directory, document, session.sandbox)
         except KeyboardInterrupt:
             status = "interrupted"
@@ -226,21 +217,6 @@ def load_all_plugins() -> Plugins:
     return load_plugins(discover_plugins(), builtin=builtin_plugin, version=__version__)
 
 
-def available_resources() -> Resources:
-    """The processors that this process may use and most of the memory that is free."""
-    n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Resources(cpus=n_cpus or 1, memory_mib=int(_free_memory_mib() * _MEMORY_SHARE))
-
-
-def _free_memory_mib() -> float:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        (available,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-        return int(available) / 1024
-    except (OSError, ValueError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
-
-
 def _deliver_or_fail(session: Session) -> None:
     try:
         deliver_model(session)
@@ -262,6 +238,18 @@ def _explain_failure(session: Session, reason: str) -> UserError:
             f"Its output is in {failed[0].folder / 'output.txt'}."
         )
     return TrainingError(session.summary or f"Nothing was trained: {reason}.")
+
+
+def _check_frame(table: object, what: str) -> "DataFrame":
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"{what} is a {type(table).__name__}; give a DataFrame or a path.")
+    return table.rename(columns=str).reset_index(drop=True)
+
+
+def _as_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _table_name(data: "str | Path | DataFrame") -> str:

@@ -276,7 +276,7 @@ def _add_plugin(plugins: Plugins, plugin: LoadedPlugin) -> None:
         ("register_experts", plugins.experts, ("card", "write_scripts")),
         ("register_metrics", plugins.metrics, ("tasks", "needs", "ideal", "compute", "loss")),
         ("register_chat_models", plugins.chat_models, ("create",)),
-        ("register_sandboxes", plugins.sandboxes, ("find_problem", "start")),
+        ("register_sandboxes", plugins.sandboxes, ("is_container", "find_problem", "start")),
         ("register_tools", plugins.tools, ("to_spec", "parameters", "is_offered", "run")),
         ("register_commands", plugins.commands, ("main",)),
     ]

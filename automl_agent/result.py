@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_agent.cards.data_card import Classes
 from automl_agent.controllers.session import Session
-from automl_agent.errors import InputError
-from automl_agent.experts.plan import Resources
 from automl_agent.runs.run_directory import RunDirectory
+from automl_agent.sandboxes.resources import available_resources
 from automl_agent.sandboxes.sandbox import Sandbox
+from automl_agent.training.batch import write_whole
 from automl_agent.training.prediction import Prediction, predict_table
 from automl_agent.training.training_log import read_log
 
@@ -28,6 +27,9 @@ class Result:
         self.directory = directory
         self._document = dict(document)
         self._sandbox = sandbox
+
+    def __repr__(self) -> str:
+        return f"<Result {self.run_id}: {self._document['metric']} {self.score}>"
 
     @property
     def run_id(self) -> str:
@@ -85,10 +87,7 @@ class Result:
         import pandas as pd
 
         prediction = self.predict_rows(data)
-        space = prediction.card.label_space
-        if not isinstance(space, Classes):
-            raise InputError("A regression has no probabilities; use predict.")
-        return pd.DataFrame(prediction.values, columns=list(space.classes), index=data.index)
+        return pd.DataFrame(prediction.values, columns=prediction.classes(), index=data.index)
 
     def predict_rows(self, data: "DataFrame", *, allow_generated: bool = False) -> Prediction:
         """Predictions with notes on how columns that do not fit were treated.
@@ -97,9 +96,12 @@ class Result:
         Raises: InputError if a column is missing.
         """
         frame = data.rename(columns=str).reset_index(drop=True)
-        resources = Resources(**{**self.plan["resources"], "gpus": ()})
         return predict_table(
-            self.directory, frame, self._sandbox, resources, allow_generated=allow_generated
+            self.directory,
+            frame,
+            self._sandbox,
+            available_resources(),
+            allow_generated=allow_generated,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def build_result(session: Session, status: str) -> dict[str, Any]:
         },
     }
     text = json.dumps(document, indent=1, ensure_ascii=False)
-    session.directory.result.write_text(text, encoding="utf-8")
+    write_whole(session.directory.result, text)
     return document
 
 

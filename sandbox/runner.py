@@ -71,7 +71,6 @@ def main(in_dir: Path, out_dir: Path, code_dir: Path) -> None:
     adopt_orphans()
     warm_up(config["warm_imports"])
     sys.path.insert(0, str(code_dir))
-    (out_dir / "ready").touch()
     step = Step(
         in_dir=in_dir,
         out_dir=out_dir,

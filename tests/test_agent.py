@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
-from automl_agent import Agent, Result, SplitRule
+from automl_agent import Agent, ChatModelProvider, Reply, Result, SplitRule
 from automl_agent.cards.documents import check_document
 from automl_agent.cards.model_card import Settings
 from automl_agent.controllers.gate import Approval
@@ -21,12 +21,14 @@ from automl_agent.errors import (
     DeclinedError,
     InputError,
     LimitError,
+    SetupError,
     UnknownNameError,
     UserError,
 )
 from automl_agent.experts.plan import Plan
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import journal_path
+from automl_agent.testing import ScriptedChatModel
 
 XGBOOST = ("xgboost",)
 
@@ -73,7 +75,7 @@ def test_labels_come_back_as_they_were_given(trained: Result, cancer: pd.DataFra
     rows = cancer.drop(columns="target").tail(5)
     assert trained.predict(rows).dtype == np.int64
     probabilities = trained.predict_proba(rows)
-    assert probabilities.columns.tolist() == ["0", "1"]
+    assert probabilities.columns.tolist() == [0, 1]
     assert probabilities.index.equals(rows.index)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
@@ -213,6 +215,7 @@ def test_hyperparameters_that_the_person_changed_are_trained(cancer: pd.DataFram
         pytest.param({"n_trials": 0}, InputError, "nothing to train", id="no trials"),
         pytest.param({"seed": -1}, InputError, "negative", id="seed"),
         pytest.param({"drop": ("nothing",)}, InputError, "no column 'nothing'", id="drop"),
+        pytest.param({"task": "classification"}, InputError, "no task", id="no such task"),
         pytest.param({"task": "regression", "target": "kind"}, InputError, "finite", id="task"),
     ],
 )
@@ -249,3 +252,86 @@ def test_the_first_interrupt_delivers_what_is_finished(cancer: pd.DataFrame) -> 
     assert result.to_json()["n_trials"] < 1000
     assert len(result.predict(cancer.head(3))) == 3
     assert json.loads(result.directory.result.read_text()) == result.to_json()
+
+
+def test_the_state_may_be_named_in_text_and_one_expert_too(
+    cancer: pd.DataFrame, tmp_path: Path
+) -> None:
+    agent = Agent(home=str(tmp_path / "state"))
+    result = agent.run(cancer, "target", experts="xgboost", drop="mean area", n_trials=1)
+    assert result.directory.root.is_relative_to(tmp_path / "state")
+    assert repr(result) == f"<Result {result.run_id}: log_loss {result.score}>"
+
+
+def test_what_is_no_table_is_refused(cancer: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="The table is a ndarray; give a DataFrame or a path"):
+        Agent().run(cancer.to_numpy(), "target")  # type: ignore[arg-type]
+
+
+def test_held_out_rows_without_labels_are_refused_before_any_training(
+    cancer: pd.DataFrame,
+) -> None:
+    with pytest.raises(InputError, match="no row with a label in 'target'"):
+        Agent().run(cancer, "target", holdout=cancer.assign(target=None), experts=XGBOOST)
+
+
+class FailingAfter:
+    """A controller whose service breaks after the given replies."""
+
+    def __init__(self, *replies: Any) -> None:
+        self._scripted = ScriptedChatModel(replies)
+
+    def reply(self, messages: Any, tools: Any, *, on_text: Any) -> Reply:
+        try:
+            return self._scripted.reply(messages, tools, on_text=on_text)
+        except AssertionError:
+            raise ConnectionError("the service is gone") from None
+
+
+PLAN: list[tuple[str, dict[str, Any]]] = [
+    ("profile_dataset", {}),
+    ("assign_expert", {"expert": "xgboost", "reason": ""}),
+    ("write_script", {"plan_id": "xgboost", "script": "model.py"}),
+    ("predict_training_log", {"plan_id": "xgboost"}),
+]
+TRAIN: tuple[str, dict[str, Any]] = ("train", {"plan_id": "xgboost"})
+
+
+def make_agent(model: Any, **options: Any) -> Agent:
+    agent = Agent(controller="test", **options)
+    provider = ChatModelProvider("test", lambda _name: model)
+    agent.plugins.chat_models.add("test", provider, distribution="test")
+    return agent
+
+
+def test_a_controller_that_breaks_loses_nothing_that_is_trained(cancer: pd.DataFrame) -> None:
+    result = make_agent(FailingAfter(PLAN, [TRAIN])).run(cancer, "target")
+    assert result.to_json()["n_trials"] == 1
+    assert "the service is gone" in result.to_json()["summary"]
+
+
+def test_a_controller_that_breaks_at_once_is_named(cancer: pd.DataFrame) -> None:
+    with pytest.raises(SetupError, match="The controller failed: ConnectionError"):
+        make_agent(FailingAfter()).run(cancer, "target")
+
+
+def test_the_person_is_asked_once_even_if_the_controller_calls_on(cancer: pd.DataFrame) -> None:
+    gate = AnsweringGate(approved=False)
+    asked = []
+    gate.approve = lambda plans: asked.append(plans) or Approval(False)  # type: ignore[method-assign,func-returns-value]
+    with pytest.raises(DeclinedError):
+        make_agent(ScriptedChatModel([PLAN, [TRAIN, TRAIN]]), gate=gate).run(cancer, "target")
+    assert len(asked) == 1
+
+
+def test_a_model_that_could_not_be_saved_is_not_delivered(cancer: pd.DataFrame, home: Path) -> None:
+    def spoil(name: str, _fields: Mapping[str, Any]) -> None:
+        if name == "delivery_started":
+            (run,) = (home / "runs").iterdir()
+            (run / "model.partial").write_text("in the way")
+
+    with pytest.raises((UserError, OSError)):
+        Agent(on_event=spoil).run(cancer, "target", experts=XGBOOST, n_trials=1)
+    with Journal(journal_path(home)) as journal:
+        (run,) = journal.list_runs()
+    assert (run["status"], run["result"]) == ("failed", None)

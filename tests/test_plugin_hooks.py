@@ -29,6 +29,8 @@ heard = []
 class Cloud:
     name = "cloud"
 
+    is_container = False
+
     def find_problem(self):
         return None
 

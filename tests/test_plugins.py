@@ -240,7 +240,7 @@ def test_whatever_a_plugin_does_is_reported_in_its_name(
         pytest.param("metrics", "Named()", "is no metric: it has no 'tasks'", id="metric"),
         pytest.param("chat_models", "Named()", "is no controller: it has no 'create'", id="model"),
         pytest.param(
-            "sandboxes", "Named()", "is no sandbox: it has no 'find_problem'", id="sandbox"
+            "sandboxes", "Named()", "is no sandbox: it has no 'is_container'", id="sandbox"
         ),
         pytest.param("tools", "Named()", "is no tool: it has no 'to_spec'", id="tool"),
         pytest.param("commands", "Named()", "is no command: it has no 'main'", id="command"),

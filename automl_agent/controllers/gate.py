@@ -1,6 +1,6 @@
 """The human gate: nothing is trained before a person, or `--yes`, has said so."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from automl_agent.cards.model_card import Settings
@@ -14,7 +14,7 @@ class Approval:
     """The person's answer; settings: what she changed the hyperparameters of plans to, by plan."""
 
     approved: bool
-    settings: dict[str, Settings]
+    settings: dict[str, Settings] = field(default_factory=dict)
     reason: str = ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from automl_agent.controllers.chat_model import ChatModel, Message, ToolCall
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.tools import offered_tools, run_call
-from automl_agent.errors import DeclinedError, SandboxError, ToolError, UserError
+from automl_agent.errors import DeclinedError, SandboxError, SetupError, ToolError, UserError
 
 SYSTEM_TEXT = (
     "You assign machine-learning tasks to experts and train them, only by calling tools. "
@@ -50,7 +50,11 @@ def run_loop(model: ChatModel, session: Session, *, on_text: Callable[[str], Non
         if spent:
             return spent
         specs = [tool.to_spec() for tool in offered_tools(session)]
-        reply = model.reply(conversation.messages, specs, on_text=on_text)
+        try:
+            reply = model.reply(conversation.messages, specs, on_text=on_text)
+        except Exception as exc:  # noqa: BLE001 - a plugin's or a service's; trials are kept
+            session.last_error = SetupError(f"The controller failed: {type(exc).__name__}: {exc}")
+            return str(session.last_error)
         session.budget.n_turns_used += 1
         conversation.add(Message("assistant", reply.text, calls=reply.calls))
         n_silent = 0 if reply.calls else n_silent + 1
@@ -71,6 +75,9 @@ def _act_on(calls: tuple[ToolCall, ...], conversation: Conversation, session: Se
     """Run calls in order. Each gets exactly one result, also when one is interrupted."""
     turn = session.budget.n_turns_used
     for position, call in enumerate(calls):
+        if session.is_finished:
+            conversation.add(_result(call, {"error": "The run is over."}, is_error=True))
+            continue
         try:
             conversation.add(_run_recorded(call, f"{turn}-{position}", session))
         except BaseException as exc:
@@ -83,8 +90,8 @@ def _act_on(calls: tuple[ToolCall, ...], conversation: Conversation, session: Se
 def _run_recorded(call: ToolCall, key: str, session: Session) -> Message:
     intent = {"call_id": call.call_id, "name": call.name, "arguments": dict(call.arguments)}
     session.journal.begin("tool_calls", session.run_id, key, intent)
-    session.emit("tool_called", intent)
     try:
+        session.emit("tool_called", intent)
         outcome, is_error = _run_guarded(call, session)
     except BaseException as exc:
         session.journal.end(
@@ -99,7 +106,10 @@ def _run_recorded(call: ToolCall, key: str, session: Session) -> Message:
 
 def _run_guarded(call: ToolCall, session: Session) -> tuple[dict[str, Any], bool]:
     try:
-        return run_call(call, session), False
+        outcome = run_call(call, session)
+        if call.name != "finish":
+            session.last_error = None  # what was wrong has been put right
+        return outcome, False
     except ToolError as exc:
         return {"error": str(exc)}, True
     except SandboxError as exc:

@@ -1,5 +1,6 @@
 """The tools up to the plan: profile, search, assign, write scripts, set and predict."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from automl_agent.cards.profile import profile_table
 from automl_agent.cards.tables import check_has_columns, drop_unlabelled
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.tools import Tool, builtin_parameters
-from automl_agent.errors import PluginError, ToolError
+from automl_agent.errors import InputError, PluginError, ToolError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan
 from automl_agent.experts.scripts import check_script, check_scripts
@@ -34,11 +35,12 @@ def profile_dataset(
     request = session.request
     card = profile_table(
         session.frame,
-        target=target or request.target,
+        # What the person said counts for more than what the controller says.
+        target=request.target or target or "",
         name=Path(request.table).name.partition(".")[0] or request.table,
-        description=description or request.words,
-        task=task or request.task,
-        metric=metric or request.metric,
+        description=request.words or description,
+        task=request.task or task,
+        metric=request.metric or metric,
         split=request.split,
         drop=request.drop,
     )
@@ -48,6 +50,8 @@ def profile_dataset(
         needed = [column.name for column in card.features]
         check_has_columns(holdout, [*needed, str(card.target)], source="The held-out table")
         holdout = drop_unlabelled(holdout, str(card.target))
+        if holdout.empty:
+            raise InputError(f"The held-out table has no row with a label in {card.target!r}.")
     session.dataset = write_dataset(
         drop_unlabelled(session.frame, str(card.target)),
         card,
@@ -92,8 +96,9 @@ def assign_expert(session: Session, *, expert: str, reason: str) -> dict[str, An
     unfit = card.unfit_reason(session.known_card)
     if unfit:
         raise ToolError(f"{expert} does not fit this data set: {unfit}.")
-    n_same = sum(plan.expert == expert for plan in session.plans.values())
-    plan_id = expert if n_same == 0 else f"{expert}-v{n_same + 1}"
+    later = (f"{expert}-v{number}" for number in itertools.count(2))
+    names = itertools.chain([expert], later)
+    plan_id = next(name for name in names if name not in session.plans)
     session.plans[plan_id] = Plan(
         plan_id=plan_id,
         data_card=session.known_card,
@@ -110,15 +115,15 @@ def write_script(
 ) -> dict[str, Any]:
     """Write script A or B: the expert's, or a text of the controller's."""
     plan = session.find_plan(plan_id)
-    written = dict(plan.scripts) or _write_templates(session, plan)
+    templates = _write_templates(session, plan)
     generated = plan.generated - {script}
     if text is None:
-        written[script] = _write_templates(session, plan)[script]
+        text = templates[script]
     else:
         _check_may_generate(session)
         check_script(script, text, plan.model_card)
-        written[script] = text
         generated |= {script}
+    written = {**templates, **plan.scripts, script: text}
     session.drop_batch(plan_id, "its scripts were written again")
     session.change_plan(plan_id, scripts=written, generated=generated)
     return {"plan_id": plan_id, "script": script, "n_lines": written[script].count("\n")}
@@ -174,6 +179,7 @@ def _write_templates(session: Session, plan: Plan) -> dict[str, str]:
         scripts = guard_call(lambda: expert.write_scripts(plan), distribution, "write_scripts")
         check_scripts(scripts, plan.model_card)
     except (PluginError, ToolError) as exc:
+        session.drop_batch(plan.plan_id, "its expert cannot write the scripts")
         del session.plans[plan.plan_id]
         raise ToolError(f"The plan {plan.plan_id} is dropped. {exc}") from exc
     return dict(scripts)

@@ -1,11 +1,11 @@
 """The request: what the person asks for, and the limits she sets."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from automl_agent.cards.data_card import SplitRule
 from automl_agent.cards.metric import Task
-from automl_agent.errors import InputError
+from automl_agent.errors import InputError, suggest
 
 DEFAULT_TIME_S = 300.0
 DEFAULT_TRIALS = 20
@@ -43,6 +43,8 @@ class Request:
             raise InputError(f"--time {self.time_s:g}s leaves no time; give at least 5s.")
         if self.n_trials < 1:
             raise InputError(f"--trials {self.n_trials} leaves nothing to train; give at least 1.")
+        if self.task is not None and self.task not in get_args(Task):
+            raise InputError(f"There is no task {self.task!r}.{suggest(self.task, get_args(Task))}")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed} is negative; give 0 or more.")
 
@@ -61,4 +63,5 @@ class Request:
             "time_s": self.time_s,
             "n_trials": self.n_trials,
             "seed": self.seed,
+            "allow_generated": self.allow_generated,
         }

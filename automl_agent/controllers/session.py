@@ -129,11 +129,11 @@ class Session:
         with self.budget.paused():
             answer = self.gate.approve(list(self.plans.values()))
         if not answer.approved:
-            raise DeclinedError(f"The plan was declined{answer.reason}; nothing was trained.")
+            reason = f" ({answer.reason})" if answer.reason else ""
+            raise DeclinedError(f"The plan was declined{reason}; nothing was trained.")
         for plan_id, settings in answer.settings.items():
-            plan = self.plans[plan_id]
-            complete = complete_settings(plan.model_card, settings)
-            self.plans[plan_id] = replace(plan, settings=complete)
+            complete = complete_settings(self.find_plan(plan_id).model_card, settings)
+            self.change_plan(plan_id, settings=complete)
         self.is_approved = True
         for plan in self.plans.values():
             self._record_plan(plan)
@@ -144,7 +144,7 @@ class Session:
         Raises: SandboxError if the sandbox breaks; the next trial gets another one.
         """
         try:
-            self.open_batch(plan).wait_until_warm()
+            self.open_batch(plan).wait_until_warm(self.budget.time_left_s)
             trial = self._run_recorded_trial(plan, settings)
         except SandboxError as exc:
             self.drop_batch(plan.plan_id, str(exc))
@@ -187,13 +187,13 @@ class Session:
         if plan.plan_id not in self.batches:
             step_id = f"{plan.plan_id}-{self.n_steps + 1}"
             self.n_steps += 1
-            folder = self.directory.step(step_id)
-            link_data(self.prepared_dataset().folder, folder / "in" / "data")
             intent = {"sandbox": self.sandbox.name, "generated": sorted(plan.generated)}
             self.journal.begin("steps", self.run_id, step_id, intent)
-            self.batches[plan.plan_id] = Batch(
-                plan, self.sandbox, folder, allow_generated=self.request.allow_generated
-            )
+            try:
+                self.batches[plan.plan_id] = self._start_batch(plan, step_id)
+            except BaseException as exc:
+                self.journal.end("steps", self.run_id, step_id, "failed", {"reason": str(exc)})
+                raise
             self.step_ids[plan.plan_id] = step_id
         return self.batches[plan.plan_id]
 
@@ -202,15 +202,16 @@ class Session:
         batch = self.batches.pop(plan_id, None)
         if batch is not None:
             batch.close()
-            step_id = self.step_ids.pop(plan_id)
-            self.journal.end("steps", self.run_id, step_id, "failed", {"reason": reason})
+            step_id = self.step_ids.pop(plan_id, None)
+            if step_id is not None:
+                self.journal.end("steps", self.run_id, step_id, "failed", {"reason": reason})
 
     def close_batches(self) -> None:
         """End all sandboxes; their results can be collected after it."""
-        for plan_id, step_id in self.step_ids.items():
+        while self.step_ids:
+            plan_id, step_id = self.step_ids.popitem()
             self.batches[plan_id].close()
             self.journal.end("steps", self.run_id, step_id, "done", {})
-        self.step_ids.clear()
 
     def prepared_dataset(self) -> Dataset:
         """The divided data set.
@@ -228,8 +229,8 @@ class Session:
         trial_id = f"{plan.plan_id}-{self.n_begun[plan.plan_id]}"
         intent = {"plan_id": plan.plan_id, "settings": dict(settings), "time_limit_s": time_limit_s}
         self.journal.begin("trials", self.run_id, trial_id, intent)
-        self.emit("trial_started", {"trial_id": trial_id, **intent})
         try:
+            self.emit("trial_started", {"trial_id": trial_id, **intent})
             trial = run_trial(
                 self.open_batch(plan),
                 plan,
@@ -249,11 +250,17 @@ class Session:
         self.journal.end("trials", self.run_id, trial_id, status, trial.to_json())
         return trial
 
+    def _start_batch(self, plan: Plan, step_id: str) -> Batch:
+        folder = self.directory.step(step_id)
+        link_data(self.prepared_dataset().folder, folder / "in" / "data")
+        return Batch(plan, self.sandbox, folder, allow_generated=self.request.allow_generated)
+
     def _record_plan(self, plan: Plan) -> None:
         paragraph = render_paragraph(plan.to_paragraph())
         self.directory.paragraph(plan.plan_id).write_text(paragraph, encoding="utf-8")
         document = plan.to_json()
         self.journal.begin("plans", self.run_id, plan.plan_id, document)
+        self.journal.end("plans", self.run_id, plan.plan_id, "done", {"approved": True})
         self.journal.begin("predictions", self.run_id, plan.plan_id, document["predicted_log"])
         self.emit("plan_approved", document)
 

@@ -35,7 +35,16 @@ class Tool:
 
 def offered_tools(session: Session) -> list[Tool]:
     """The tools that can be used in the session's present stage."""
-    return [tool for tool in session.plugins.tools.values() if tool.is_offered(session)]
+    return [tool for tool in session.plugins.tools.values() if _is_offered(tool, session)]
+
+
+def _is_offered(tool: Tool, session: Session) -> bool:
+    try:
+        return tool.is_offered(session)
+    except Exception:  # a plugin's tool that cannot say so is not offered
+        if session.plugins.tools.distribution(tool.name) == BUILTIN:
+            raise
+        return False
 
 
 def run_call(call: ToolCall, session: Session) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def tune(session: Session, *, plan_id: str, n_trials: int) -> dict[str, Any]:
 def read_training_log(session: Session, *, trial_id: str, n_points: int = 20) -> dict[str, Any]:
     """The curve of a trial, thinned out."""
     records = [r for r in find_training_log(session, trial_id) if r.split == "valid"]
-    stride = max(1, len(records) // n_points)
+    stride = max(1, -(-len(records) // n_points))
     shown = records[::stride]
     if records and shown[-1] is not records[-1]:
         shown.append(records[-1])
@@ -88,7 +88,7 @@ def deliver_model(session: Session) -> None:
     session.emit("delivery_started", {"n_trials": len(session.finished_trials)})
     for trial in session.finished_trials:
         session.open_batch(session.plans[trial.plan_id])
-    session.delivery = deliver(
+    delivery = deliver(
         trials=session.trials,
         plans=session.plans,
         batches=session.batches,
@@ -99,7 +99,9 @@ def deliver_model(session: Session) -> None:
         time_left_s=lambda: session.budget.time_left_s - CLOSING_S,
     )
     session.close_batches()
-    save_model(session.delivery, session.plans, session.batches, session.directory.model)
+    save_model(delivery, session.plans, session.batches, session.directory.model)
+    # Only what is saved is delivered.
+    session.delivery = delivery
 
 
 def find_training_log(session: Session, trial_id: str) -> list[LogRecord]:
@@ -118,7 +120,7 @@ def _score_prediction(session: Session, plan: Plan, trial: Trial) -> dict[str, A
     log = plan.predicted_log
     if log is None or trial.score is None or trial.settings != plan.settings:
         return None
-    if any(t.plan_id == plan.plan_id for t in session.trials[:-1]):
+    if any(scored["plan_id"] == plan.plan_id for scored in session.predictions):
         return None
     outcome = {
         "plan_id": plan.plan_id,

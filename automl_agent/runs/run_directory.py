@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def journal_path(home: Path) -> Path:
 class RunDirectory:
     """The folder of one run.
 
-    holdout/ is never part of a sandbox; steps/<plan>/ holds in/, code/ and out/ of a sandbox;
+    Held-out labels are in none of its files; steps/<step>/ holds in/, code/ and out/ of a sandbox;
     model/ holds what `predict` needs, and nothing else does.
     """
 
@@ -49,11 +50,6 @@ class RunDirectory:
     def data(self) -> Path:
         """The tables that sandboxes are given, without held-out labels."""
         return self.root / "data"
-
-    @property
-    def holdout(self) -> Path:
-        """The held-out labels."""
-        return self.root / "holdout"
 
     @property
     def model(self) -> Path:
@@ -82,7 +78,7 @@ def create_run_directory(home: Path) -> RunDirectory:
     directory = RunDirectory(home / "runs" / _name_run(time.time()))
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (directory.root, directory.data, directory.holdout):
+        for folder in (directory.root, directory.data):
             folder.mkdir(parents=True, mode=0o700)
     except OSError as exc:
         raise SetupError(
@@ -99,12 +95,20 @@ def find_run_directory(home: Path, name: str) -> RunDirectory:
     """
     folder = home / "runs"
     known = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    return RunDirectory(folder / choose_run(known, name))
+
+
+def choose_run(known: Sequence[str], name: str) -> str:
+    """The run of that id, or of its beginning, or the "last" of those known, oldest first.
+
+    Raises: UnknownNameError; InputError if several runs begin so.
+    """
     matching = known[-1:] if name == "last" else [n for n in known if name and n.startswith(name)]
     if not matching:
         raise UnknownNameError("run", name, known)
     if len(matching) > 1:
         raise InputError(f"{len(matching)} runs begin with {name!r}: {', '.join(matching[-5:])}.")
-    return RunDirectory(folder / matching[0])
+    return matching[0]
 
 
 def _name_run(now: float) -> str:

@@ -70,14 +70,17 @@ class Batch:
             )
         )
 
-    def wait_until_warm(self) -> None:
+    def wait_until_warm(self, limit_s: float = WARM_UP_LIMIT_S) -> None:
         """Return when the sandbox takes jobs, so that no job's time is spent on its start.
 
-        Raises: SandboxError if the step ends before.
+        It also returns after `limit_s`, warm or not.
+        Raises: SandboxError if the step ends before, or never gets warm.
         """
-        deadline = time.monotonic() + WARM_UP_LIMIT_S
+        started = time.monotonic()
         while not (self._folder / "out" / "ready").exists():
-            self._check_alive(deadline)
+            self._check_alive(started + WARM_UP_LIMIT_S)
+            if time.monotonic() > started + limit_s:
+                return
             time.sleep(POLL_S)
 
     def run(
@@ -120,8 +123,10 @@ class Batch:
 
     def close(self) -> None:
         """End the step; harmless if it has ended."""
-        (self._folder / "in" / "jobs" / "end").touch()
-        self._handle.stop()
+        try:
+            (self._folder / "in" / "jobs" / "end").touch()
+        finally:
+            self._handle.stop()
 
     def collect(self, job_id: str, destination: Path) -> None:
         """Copy the model that a job saved; after `close` only."""

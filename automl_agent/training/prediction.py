@@ -45,16 +45,24 @@ class Prediction:
         """The most probable class of each row, as the training data wrote it; or the values."""
         import numpy as np
 
+        if not isinstance(self.card.label_space, Classes):
+            return self.values
+        labels: Array = np.array(self.classes())[self.values.argmax(axis=1)]
+        return labels
+
+    def classes(self) -> list[str] | list[int] | list[bool]:
+        """The classes as the training data wrote them, in the order of the probabilities.
+
+        Raises: InputError for a regression.
+        """
         space = self.card.label_space
         if not isinstance(space, Classes):
-            return self.values
-        names: Any = space.classes
+            raise InputError("A regression has no probabilities; predict values instead.")
         if space.value_type == "integer":
-            names = [int(name) for name in names]
-        elif space.value_type == "boolean":
-            names = [name == "True" for name in names]
-        labels: Array = np.array(names)[self.values.argmax(axis=1)]
-        return labels
+            return [int(name) for name in space.classes]
+        if space.value_type == "boolean":
+            return [name == "True" for name in space.classes]
+        return list(space.classes)
 
 
 def predict_table(

@@ -84,6 +84,8 @@ def run_program(program: Callable[[], Any]) -> int:
     except click.ClickException as exc:
         exc.show()
         return exc.exit_code
+    except OSError as exc:
+        return _complain(f"{exc.filename or 'A file'}: {exc.strerror}; choose another place.", 7)
     except (KeyboardInterrupt, click.Abort):
         return _complain("Interrupted.", INTERRUPTED)
     return code if isinstance(code, int) else 0

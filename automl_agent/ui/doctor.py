@@ -73,7 +73,7 @@ def _examine_state() -> Iterator[Finding]:
 
 
 def _examine_machine() -> Iterator[Finding]:
-    from automl_agent.agent import available_resources
+    from automl_agent.sandboxes.resources import available_resources
 
     resources = available_resources()
     remedy = "" if resources.memory_mib >= MIN_MEMORY_MIB else "Close programs, or add memory."

@@ -101,6 +101,7 @@ class BarProgress:
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._standing = standing
+        self._paused_at = 0.0
         self._bar: RichProgress = Progress(
             BarColumn(bar_width=24),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
@@ -128,9 +129,11 @@ class BarProgress:
     def pause(self) -> None:
         """Make room for a question."""
         self._bar.stop()
+        self._paused_at = time.monotonic()
 
     def resume(self) -> None:
-        """Show the bar again."""
+        """Show the bar again; the time of the question is not the run's."""
+        self._standing.started += time.monotonic() - self._paused_at
         self._bar.start()
 
     def close(self) -> None:

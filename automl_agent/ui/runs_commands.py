@@ -6,9 +6,8 @@ from typing import Any
 import click
 
 from automl_agent.cards.documents import escape_unseen
-from automl_agent.errors import UnknownNameError
 from automl_agent.runs.journal import TABLES, Journal
-from automl_agent.runs.run_directory import home_folder, journal_path
+from automl_agent.runs.run_directory import choose_run, home_folder, journal_path
 from automl_agent.ui.options import output_format, print_json
 from automl_agent.ui.rendering import format_number, show_result, show_table
 
@@ -39,7 +38,8 @@ def list_runs(output_format: str) -> None:
 def show_run(run: str, output_format: str) -> None:
     """What RUN (its id, or "last") was asked, did and delivered."""
     with Journal(journal_path(home_folder())) as journal:
-        row = find_run(journal.list_runs(), run)
+        rows = {row["run_id"]: row for row in reversed(journal.list_runs())}
+        row = rows[choose_run(list(rows), run)]
         tables = {table: journal.list_rows(table, row["run_id"]) for table in TABLES}
     if output_format == "json":
         print_json({**row, **tables})
@@ -51,17 +51,6 @@ def show_run(run: str, output_format: str) -> None:
         show_result(row["result"])
     else:
         _show_trials(tables["trials"])
-
-
-def find_run(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """The run of that id, or of its beginning, or the "last".
-
-    Raises: UnknownNameError.
-    """
-    matching = rows[:1] if name == "last" else [r for r in rows if r["run_id"].startswith(name)]
-    if len(matching) != 1:
-        raise UnknownNameError("run", name, [row["run_id"] for row in rows])
-    return matching[0]
 
 
 def _show_trials(trials: list[dict[str, Any]]) -> None:

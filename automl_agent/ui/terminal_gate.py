@@ -26,14 +26,21 @@ class TerminalGate:
 
     def approve(self, plans: list[Plan]) -> Approval:
         """Her answer."""
-        approval: Approval = self._around(lambda: _ask(plans))
+        approval: Approval = self._ask_in_peace(lambda: _ask(plans))
         return approval
 
     def answer(self, question: str) -> str | None:
         """Her answer to a question of the controller."""
         prompt = escape_unseen(question)
-        answer: str = self._around(lambda: click.prompt(prompt, err=True, default=""))
+        answer: str = self._ask_in_peace(lambda: click.prompt(prompt, err=True, default=""))
         return answer or None
+
+    def _ask_in_peace(self, question: Callable[[], Any]) -> Any:
+        try:
+            return self._around(question)
+        except click.Abort:
+            # click's word for Ctrl-C at a prompt; the run knows it by Python's.
+            raise KeyboardInterrupt from None
 
 
 def describe_plan(plan: Plan) -> str:
@@ -86,12 +93,12 @@ def _show(plans: list[Plan]) -> None:
 
 def _edit(plan: Plan) -> Plan:
     """The plan as she changed it in her editor; unchanged if that cannot be used."""
-    text = click.edit(render_paragraph(plan.to_paragraph()), extension=".txt")
-    if text is None:
-        return plan
     try:
+        text = click.edit(render_paragraph(plan.to_paragraph()), extension=".txt")
+        if text is None:
+            return plan
         settings = complete_settings(plan.model_card, read_edited_settings(plan, text))
-    except (UserError, ToolError) as exc:
+    except (UserError, ToolError, click.ClickException) as exc:
         click.echo(escape_unseen(f"Not taken over: {exc}"), err=True)
         return plan
     return replace(plan, settings=settings)

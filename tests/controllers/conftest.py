@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
-from automl_agent.agent import available_resources, load_all_plugins
+from automl_agent.agent import load_all_plugins
 from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.gate import OpenGate
 from automl_agent.controllers.request import Request
@@ -16,6 +16,7 @@ from automl_agent.controllers.session import Session
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import create_run_directory, journal_path
 from automl_agent.sandboxes.process import ProcessSandbox
+from automl_agent.sandboxes.resources import available_resources
 
 MakeSession = Callable[..., Session]
 

@@ -55,8 +55,8 @@ def test_looking_for_the_home_makes_nothing(home: Path) -> None:
 
 def test_a_run_directory_and_its_folders_are_the_owners_alone(tmp_path: Path) -> None:
     directory = create_run_directory(tmp_path / "home")
-    folders = [tmp_path / "home", directory.root, directory.data, directory.holdout]
-    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 4
+    folders = [tmp_path / "home", directory.root, directory.data]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 3
 
 
 def test_the_files_of_a_run_have_their_places(tmp_path: Path) -> None:
@@ -66,7 +66,6 @@ def test_the_files_of_a_run_have_their_places(tmp_path: Path) -> None:
     assert {
         "data_card": directory.data_card,
         "data": directory.data,
-        "holdout": directory.holdout,
         "model": directory.model,
         "result": directory.result,
         "step": directory.step("xgboost-1"),
@@ -74,14 +73,11 @@ def test_the_files_of_a_run_have_their_places(tmp_path: Path) -> None:
     } == {
         "data_card": root / "data_card.json",
         "data": root / "data",
-        "holdout": root / "holdout",
         "model": root / "model",
         "result": root / "result.json",
         "step": root / "steps" / "xgboost-1",
         "paragraph": root / "paragraph-xgboost.txt",
     }
-    # No sandbox step is below what holds held-out labels, nor the other way round.
-    assert directory.holdout not in directory.step("xgboost-1").parents
 
 
 def test_runs_are_named_by_their_time_so_that_names_sort_by_it(tmp_path: Path) -> None:

@@ -15,7 +15,14 @@ from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS, Request
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.training_tools import deliver_model
-from automl_agent.errors import InputError, SandboxError, SetupError, TrainingError, UserError
+from automl_agent.errors import (
+    DeclinedError,
+    InputError,
+    SandboxError,
+    SetupError,
+    TrainingError,
+    UserError,
+)
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result, build_result
 from automl_agent.runs.journal import Journal
@@ -173,6 +180,10 @@ class Agent:
             return Result(session.directory, document, session.sandbox)
         except KeyboardInterrupt:
             status = "interrupted"
+            raise
+        except UserError as exc:
+            status = "declined" if isinstance(exc, DeclinedError) else "failed"
+            document = {"error": str(exc)}
             raise
         finally:
             session.close_batches()

@@ -25,6 +25,7 @@ from automl_agent.cards.profile import DEFAULT_METRIC
 from automl_agent.errors import PluginError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan, Resources
+from automl_agent.experts.requirements import describe_installation, find_missing
 from automl_agent.experts.scripts import check_scripts
 from automl_agent.experts.search_space import starting_points
 from automl_agent.plugins import (
@@ -139,6 +140,10 @@ def _check_expert(name: str, expert: Expert, source: PluginSource) -> Iterator[P
         reason = f"the card of its expert {name!r} is not among the cards in its package."
         remedy = "Ship it there as model_card.json or model_cards/NAME.json."
         yield PluginError(distribution, reason, remedy)
+    missing = find_missing(card.requirements)
+    if missing:
+        reason = f"its expert {name!r} cannot run: {'; '.join(text for _, text in missing)}."
+        yield PluginError(distribution, reason, describe_installation(missing))
     for task in card.tasks:
         action = f"writing the scripts of {name!r} for {task}"
         render = partial(_render, expert, card, task)

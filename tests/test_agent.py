@@ -192,7 +192,8 @@ def test_nothing_is_trained_if_the_person_says_no(cancer: pd.DataFrame, home: Pa
     assert [plan.expert for plan in gate.seen] == ["xgboost"]
     with Journal(journal_path(home)) as journal:
         (run,) = journal.list_runs()
-        assert run["status"] == "failed"
+        assert run["status"] == "declined"
+        assert run["result"] == {"error": "The plan was declined; nothing was trained."}
         assert journal.list_rows("trials", run["run_id"]) == []
 
 
@@ -334,4 +335,5 @@ def test_a_model_that_could_not_be_saved_is_not_delivered(cancer: pd.DataFrame, 
         Agent(on_event=spoil).run(cancer, "target", experts=XGBOOST, n_trials=1)
     with Journal(journal_path(home)) as journal:
         (run,) = journal.list_runs()
-    assert (run["status"], run["result"]) == ("failed", None)
+    assert run["status"] == "failed"
+    assert "leaderboard" not in (run["result"] or {})

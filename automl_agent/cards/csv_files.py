@@ -5,6 +5,7 @@ import re
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from lzma import LZMAError
 from pathlib import Path
@@ -67,7 +68,9 @@ def read_csv(path: Path) -> "DataFrame":
 def _read_encoded(path: Path, encoding: str) -> "DataFrame":
     import pandas as pd
 
-    delimiter = _find_delimiter(_read_first_lines(path, encoding))
+    lines = _read_first_lines(path, encoding)
+    delimiter = _find_delimiter(lines)
+    _check_names_differ(next(csv.reader([lines[0]], delimiter=delimiter, skipinitialspace=True)))
     frame = pd.read_csv(
         path,
         sep=delimiter,
@@ -80,6 +83,18 @@ def _read_encoded(path: Path, encoding: str) -> "DataFrame":
     )
     frame = frame.rename(columns=str.strip).apply(_strip_cells)
     return frame if delimiter == "," else frame.apply(_point_decimals)
+
+
+def _check_names_differ(header: Sequence[str]) -> None:
+    """Nothing, if every column has a name of its own; names that are empty do not count.
+
+    pandas would number the later ones, and so hide a target behind another column.
+    Raises: ValueError.
+    """
+    counts = Counter(name.strip() for name in header if name.strip())
+    name, n_columns = counts.most_common(1)[0] if counts else ("", 0)
+    if n_columns > 1:
+        raise ValueError(f"it has {n_columns} columns named {name!r}; rename them")
 
 
 def _strip_cells(series: "Series") -> "Series":

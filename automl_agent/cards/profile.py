@@ -9,6 +9,7 @@ from automl_agent.cards.data_card import (
     Column,
     Continuous,
     DataCard,
+    Hint,
     Known,
     SplitRule,
 )
@@ -85,7 +86,12 @@ def profile_table(
     )
     if not card.features:
         raise InputError("The table has no column to learn from beside the target.")
-    return _measure(labelled, card)
+    card = _measure(labelled, card)
+    n_unlabelled = len(frame) - len(labelled)
+    if n_unlabelled:
+        text = f"Rows without a label in {target!r} are left out: {n_unlabelled}."
+        card = replace(card, hints=(Hint("unlabelled_rows", text), *(card.hints or ())))
+    return card
 
 
 def _check_can_be_learnt(labelled: "DataFrame", target: str) -> None:
@@ -142,6 +148,8 @@ def _measure(labelled: "DataFrame", card: DataCard) -> DataCard:
     typed = type_features(labelled.iloc[rows], card.features)
     space = card.label_space
     hints = find_hints(typed, card.columns or (), labels[rows], space)
+    if card.split and card.split.kind == "time":
+        hints = tuple(hint for hint in hints if hint.kind != "time_order")
     return replace(
         card,
         statistics=_measure_statistics(card),

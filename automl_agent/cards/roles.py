@@ -1,5 +1,6 @@
 """What role a column plays, inferred from its cells."""
 
+import math
 import re
 import warnings
 from typing import TYPE_CHECKING
@@ -90,7 +91,8 @@ def describe_classes(labels: "Series") -> Classes:
 
 def describe_values(labels: "Series") -> Continuous:
     """The quantiles of the labels of a regression."""
-    quantiles = to_numbers(labels).quantile(list(_QUANTILES))
+    numbers = to_numbers(labels).replace([math.inf, -math.inf], math.nan)
+    quantiles = numbers.quantile(list(_QUANTILES))
     return Continuous(tuple(float(value) for value in quantiles))
 
 

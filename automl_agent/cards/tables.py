@@ -36,7 +36,7 @@ def read_table(path: Path) -> "DataFrame":
         kinds = ", ".join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))
         raise InputError(f"{path} is not a table that can be read; its name must end in {kinds}.")
     if len(frame) == 0:
-        raise InputError(f"{path} has a header but no rows; give a table with labelled rows.")
+        raise InputError(f"{path} has a header but no rows; give a table with rows.")
     return frame
 
 

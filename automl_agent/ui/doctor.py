@@ -4,12 +4,11 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from automl_agent.cards.model_card import Requirement
 from automl_agent.errors import SetupError
+from automl_agent.experts.requirements import describe_installation, find_missing
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import home_folder, journal_path
 from automl_agent.ui.options import output_format, print_json
@@ -98,23 +97,8 @@ def _examine_plugins() -> Iterator[Finding]:
     if not plugins.experts:
         yield Finding("experts", False, "none", "pip install automl-agent-xgboost")
     for name, expert in plugins.experts.items():
-        problems = [p for r in expert.card.requirements if (p := _find_problem(r))]
-        missing = " ".join(
-            f"'{r.package}{r.version}'" for r in expert.card.requirements if _find_problem(r)
-        )
-        text = "; ".join(problems) or f"from {plugins.experts.distribution(name)}"
-        yield Finding(
-            f"expert {name}", not problems, text, f"pip install {missing}" if missing else ""
-        )
-
-
-def _find_problem(requirement: Requirement) -> str | None:
-    from packaging.specifiers import SpecifierSet
-
-    try:
-        installed = version(requirement.package)
-    except PackageNotFoundError:
-        return f"{requirement.package} is not installed"
-    if installed not in SpecifierSet(requirement.version):
-        return f"{requirement.package} {installed} is not {requirement.version}"
-    return None
+        missing = find_missing(expert.card.requirements)
+        text = "; ".join(problem for _, problem in missing)
+        text = text or f"from {plugins.experts.distribution(name)}"
+        remedy = describe_installation(missing) if missing else ""
+        yield Finding(f"expert {name}", not missing, text, remedy)

@@ -8,6 +8,7 @@ from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import UnknownNameError
 from automl_agent.experts.registry import Registry
 from automl_agent.plugins import discover_plugins
+from automl_agent.ui.experts_commands import installed_cards
 from automl_agent.ui.options import output_format, print_json
 from automl_agent.ui.rendering import show_table
 
@@ -72,12 +73,25 @@ def check_plugins(names: tuple[str, ...], timeout_s: float, output_format: str) 
     problems = {
         name: check_in_subprocess(sources[name], timeout_s=timeout_s) for name in names or sources
     }
+    for name, found in problems.items():
+        found.extend(_find_double_names(name))
     if output_format == "json":
         print_json({"plugins": problems})
     else:
         for name, found in problems.items():
             click.echo(escape_unseen(f"{name}: {'ok' if not found else ' '.join(found)}"))
     return int(any(problems.values()))
+
+
+def _find_double_names(distribution: str) -> list[str]:
+    """What is wrong with the names of a plugin's experts beside those of the others."""
+    cards = installed_cards()
+    own = {card.name for source, card in cards if source.distribution == distribution}
+    return [
+        f"its expert {card.name!r} has a name that {source.distribution} uses; rename it."
+        for source, card in cards
+        if card.name in own and source.distribution != distribution
+    ]
 
 
 def _names_from(registry: Registry[Any], distribution: str) -> list[str]:

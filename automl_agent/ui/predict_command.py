@@ -43,7 +43,7 @@ def predict(
     """
     from automl_agent.agent import Agent
 
-    check_output(output)
+    check_output(output, table)
     agent = Agent(sandbox=sandbox)
     result = agent.load(run)
     prediction = result.predict_rows(agent.read_table(table), allow_generated=allow_generated)
@@ -58,13 +58,15 @@ def predict(
         click.echo(f"Wrote {len(frame)} predictions to {output}.")
 
 
-def check_output(output: Path) -> None:
-    """Nothing, if the file can be written.
+def check_output(output: Path, table: str) -> None:
+    """Nothing, if the file can be written and is not the table itself.
 
     Raises: InputError; SetupError.
     """
     if output.suffix not in (".csv", ".parquet"):
         raise InputError(f"{output} must end in .csv or .parquet.")
+    if output.resolve() == Path(table).resolve():
+        raise InputError(f"{output} is the table itself; choose another -o.")
     if not output.parent.is_dir():
         raise SetupError(f"There is no folder {output.parent}; make it first.")
 

@@ -47,9 +47,11 @@ def show_run(run: str, output_format: str) -> None:
     request = row["request"]
     click.echo(escape_unseen(f"Run {row['run_id']}: {row['status']}, started {_when(row)}"))
     click.echo(escape_unseen(f"Request: {request['table']}, target {request['target']}"))
-    if row["result"]:
-        show_result(row["result"])
+    result = row["result"] or {}
+    if "leaderboard" in result:
+        show_result(result)
     else:
+        click.echo(escape_unseen(result.get("error", "It has no result.")))
         _show_trials(tables["trials"])
 
 

@@ -153,8 +153,11 @@ def test_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
     assert cells == {"a": ["00123", "1.50"], "b": ["1e5", "True"]}
 
 
-def test_a_name_that_is_there_twice_is_numbered(tmp_path: Path) -> None:
-    assert read_cells(tmp_path, "a,a,b\n1,2,3\n") == {"a": ["1"], "a.1": ["2"], "b": ["3"]}
+def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b, a\n1,2,3\n")
+    with pytest.raises(InputError, match=r"\(it has 2 columns named 'a'; rename them\)"):
+        read_csv(path)
 
 
 def test_names_lose_the_blanks_around_them(tmp_path: Path) -> None:

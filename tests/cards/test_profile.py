@@ -62,6 +62,7 @@ def test_a_card_holds_what_the_table_shows(frame: pd.DataFrame) -> None:
             "min_class_share": 0.254237,
         },
         hints=(
+            Hint("unlabelled_rows", "Rows without a label in 'income' are left out: 1."),
             Hint("identifier", "Nearly every row has its own value; the column is not used.", "id"),
         ),
         split=SplitRule("stratified"),

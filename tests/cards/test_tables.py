@@ -45,7 +45,7 @@ def test_an_index_without_a_name_is_forgotten(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("t.csv", b"", "is empty; give a table with a header and rows."),
-        ("t.csv", b"a,b\n", "has a header but no rows; give a table with labelled rows."),
+        ("t.csv", b"a,b\n", "has a header but no rows; give a table with rows."),
         (
             "t.xlsx",
             CSV,

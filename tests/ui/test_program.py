@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from automl_agent.cards.documents import check_document
 
 from .conftest import Program
 
+XGBOOST_CARD = next(Path(__file__).parents[2].glob("plugins/*-xgboost/src/*/model_card.json"))
 QUICK = ("--expert", "xgboost", "--trials", "2", "--yes")
 
 
@@ -270,3 +272,22 @@ def _processes_with(text: str) -> list[str]:
         if text in command:
             found.append(command)
     return found
+
+
+def test_a_prediction_does_not_overwrite_its_table(program: Program, table: Path) -> None:
+    before = table.read_bytes()
+    done = program("predict", "last", table, "-o", table)
+    assert (done.code, table.read_bytes()) == (3, before)
+    assert "is the table itself" in done.err
+
+
+def test_an_expert_of_a_taken_name_fails_the_check(program: Program, site: Any) -> None:
+    card = json.loads(XGBOOST_CARD.read_text())
+    hook = (
+        "from automl_agent import hookimpl\n\n@hookimpl\ndef register_experts():\n    return []\n"
+    )
+    files = {"copycat/__init__.py": hook, "copycat/model_card.json": json.dumps(card)}
+    site.add("automl-agent-copycat", {"copycat": "copycat"}, files)
+    done = program("plugins", "check", "automl-agent-copycat")
+    assert done.code == 1
+    assert "'xgboost' has a name that automl-agent-xgboost uses; rename it." in done.out

@@ -52,7 +52,7 @@ def test_a_script_sees_the_built_environment_and_nothing_else(
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "1000",
         "OPENBLAS_CORETYPE": "Haswell",
         "AUTOML_IN": str(step.folder / "in"),
         "AUTOML_OUT": str(step.out("0001")),

@@ -14,6 +14,10 @@ from automl_agent.controllers.chat_model import Message, Reply, ToolCall, ToolSp
 # The first trial of each of them costs time that tuning the best one would use.
 MAX_EXPERTS = 3
 _TIME_FOR_ONE_EXPERT_S = 15.0
+# One trial each says little about which of two good experts is better: so many of the leading ones
+# are given so many further trials, the starting points of their cards, before one gets the rest.
+N_LEADERS = 2
+N_PROBES = 3
 
 
 @dataclass(frozen=True)
@@ -105,20 +109,38 @@ def _prepare(plans: list[str]) -> _Calls:
 
 
 def _improve(steps: list[_Step]) -> tuple[str, _Calls]:
-    compared = _last(steps, "compare_trials")
-    if compared is None and any(not s.is_error for s in steps if s.name == "train"):
+    """Try the leading experts' starting points, then tune the best with what is left."""
+    compared = [s for s in steps if s.name == "compare_trials"]
+    if not compared and any(not s.is_error for s in steps if s.name == "train"):
         return "Comparing the experts.", [("compare_trials", {})]
-    if compared is None:
+    if not compared:
         problem = next((s.result["error"] for s in steps if s.is_error), "no plan")
         return "", [("finish", {"summary": f"No trial finished: {problem}"[:4000]})]
-    best = compared.result["trials"][0]
-    n_left = compared.result["n_trials_left"]
-    if _last(steps, "tune") is None and n_left > 0 and best["valid_score"] is not None:
-        plan_id = best["plan_id"]
-        return f"Tuning {plan_id}.", [("tune", {"plan_id": plan_id, "n_trials": n_left})]
+    leaders = _rank_plans(compared[0].result)[:N_LEADERS]
+    n_tuned = sum(s.name == "tune" for s in steps)
+    n_probed = len(leaders) if 1 < len(leaders) <= compared[0].result["n_trials_left"] else 0
+    if n_tuned < n_probed:
+        n_each = compared[0].result["n_trials_left"] // n_probed
+        return _tune(leaders[n_tuned], min(N_PROBES, n_each))
+    if n_probed and len(compared) == 1:
+        return "Comparing the experts again.", [("compare_trials", {})]
+    ranked, n_left = _rank_plans(compared[-1].result), compared[-1].result["n_trials_left"]
+    if n_tuned == n_probed and ranked and n_left > 0:
+        return _tune(ranked[0], n_left)
     n_trials = sum(s.result.get("n_trials", 1) for s in steps if s.name in ("train", "tune"))
-    summary = f"Compared {n_trials} trials; {best['expert']} was the best expert."
+    best = ranked[0] if ranked else "none"
+    summary = f"Compared {n_trials} trials; {best} was the best plan."
     return "Training the best again on all rows.", [("finish", {"summary": summary})]
+
+
+def _tune(plan_id: str, n_trials: int) -> tuple[str, _Calls]:
+    return f"Tuning {plan_id}.", [("tune", {"plan_id": plan_id, "n_trials": n_trials})]
+
+
+def _rank_plans(compared: Mapping[str, Any]) -> list[str]:
+    """The plans that have a score, that of the best trial first."""
+    scored = [t["plan_id"] for t in compared["trials"] if t["valid_score"] is not None]
+    return list(dict.fromkeys(scored))
 
 
 def _last(steps: list[_Step], name: str) -> _Step | None:

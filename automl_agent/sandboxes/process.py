@@ -156,9 +156,9 @@ def build_environment(spec: StepSpec) -> dict[str, str]:
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
-        # OpenMP's threads wait by spinning, which takes the processor from the threads they wait for:
-        # on a busy machine a training of 2 s was seen to take 160 s. Never to spin costs a system
-        # call for each tree node, three times the time on an idle machine. This is between.
+        # OpenMP's threads wait by spinning, which takes the processor from those they wait for: on
+        # a busy machine a training of 2 s was seen to take 160 s. Never to spin costs a system call
+        # for each tree node, three times the time on an idle machine. This is between.
         "GOMP_SPINCOUNT": "1000",
     }
     passed = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}

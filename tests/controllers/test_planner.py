@@ -65,6 +65,32 @@ def test_it_walks_the_stages_with_the_best_experts_and_tunes_the_best_one() -> N
     assert [call.name for call in ask(messages).calls] == ["finish"]
 
 
+def test_it_gives_the_two_leading_plans_some_trials_before_the_better_one_gets_the_rest() -> None:
+    messages = ask_request(n_trials=20)
+    answer(messages, ask(messages), {"data_card": {}})
+    found = [{"expert": name, "expected_score": 0.5} for name in "abc"]
+    answer(messages, ask(messages), {"experts": found, "unfit": {}})
+    answer(messages, ask(messages), *({"plan_id": name} for name in "abc"))
+    answer(messages, ask(messages), *[{}] * 12)
+    for _ in "abc":
+        answer(messages, ask(messages), {"valid_score": 1})
+    ranked = [{"plan_id": name, "expert": name, "valid_score": 0.1} for name in "bca"]
+    tuned = []
+    for outcome in (
+        {"trials": ranked, "n_trials_left": 17},
+        {"n_trials": 3, "best": None, "stopped": ""},
+        {"n_trials": 3, "best": None, "stopped": ""},
+        {"trials": ranked[1:], "n_trials_left": 11},
+        {"n_trials": 11, "best": None, "stopped": ""},
+    ):
+        reply = ask(messages)
+        tuned += [tuple(c.arguments.values()) for c in reply.calls if c.name == "tune"]
+        answer(messages, reply, outcome)
+    assert tuned == [("b", 3), ("c", 3), ("c", 11)]
+    (call,) = ask(messages).calls
+    assert call.arguments == {"summary": "Compared 20 trials; c was the best plan."}
+
+
 @pytest.mark.parametrize(
     ("fields", "n_experts"),
     [

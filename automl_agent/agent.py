@@ -1,8 +1,9 @@
 """The agent: one run from a request to its result. The command line and the REPL sit on it."""
 
 import json
-import shutil
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +30,22 @@ from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import (
     create_run_directory,
     find_run_directory,
+    gpu_folder,
     home_folder,
     journal_path,
 )
+from automl_agent.sandboxes.folders import remove_tree
+from automl_agent.sandboxes.gpus import hold_gpus
 from automl_agent.sandboxes.resources import available_resources
-from automl_agent.sandboxes.sandbox import Sandbox
+from automl_agent.sandboxes.sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+SANDBOX_VARIABLE = "AUTOML_AGENT_SANDBOX"
+AUTO = "auto"
+# The safest first.
+AUTO_ORDER = ("docker", "process")
 
 EventListener = Callable[[str, Mapping[str, Any]], None]
 
@@ -45,6 +54,7 @@ class Agent:
     """Runs requests: `Agent().run(data=frame, target="income")`.
 
     home: the folder of the state; default AUTOML_AGENT_HOME or the user's data folder.
+    sandbox: default AUTOML_AGENT_SANDBOX or "auto": "docker" where it can be used, else "process".
     controller: "planner", or a provider and model as in "anthropic:MODEL".
     gate: who is shown the plans before training; default nobody.
     on_event: told of each event, its name and plain JSON values.
@@ -55,7 +65,8 @@ class Agent:
         *,
         home: str | Path | None = None,
         controller: str = "planner",
-        sandbox: str = "process",
+        sandbox: str | None = None,
+        sandbox_options: SandboxOptions | None = None,
         gate: Gate | None = None,
         on_event: EventListener | None = None,
         plugins: Plugins | None = None,
@@ -63,7 +74,8 @@ class Agent:
         self.home = Path(home).expanduser().resolve() if home else home_folder()
         self.plugins = plugins or load_all_plugins()
         self._controller = controller
-        self._sandbox = sandbox
+        self._sandbox = sandbox or os.environ.get(SANDBOX_VARIABLE) or AUTO
+        self._sandbox_options = sandbox_options or SandboxOptions()
         self._gate = gate or OpenGate()
         self._on_event = on_event
 
@@ -82,7 +94,6 @@ class Agent:
         time_s: float = DEFAULT_TIME_S,
         n_trials: int = DEFAULT_TRIALS,
         seed: int = 0,
-        allow_generated: bool = False,
     ) -> Result:
         """Train a model that predicts a column of a table.
 
@@ -104,7 +115,7 @@ class Agent:
             time_s=time_s,
             n_trials=n_trials,
             seed=seed,
-            allow_generated=allow_generated,
+            sandbox_options=self._sandbox_options,
         )
         request.check()
         self._check_names(request)
@@ -112,14 +123,16 @@ class Agent:
         frame = self.read_table(data)
         holdout_frame = None if holdout is None else self.read_table(holdout)
         sandbox = self.find_sandbox()
-        with Journal(journal_path(self.home)) as journal:
+        gpus = hold_gpus(self._sandbox_options, sandbox, gpu_folder(self.home), self._emit)
+        with gpus as lease, Journal(journal_path(self.home)) as journal:
             session = Session(
                 request=request,
                 frame=frame,
                 holdout_frame=holdout_frame,
                 plugins=self.plugins,
                 sandbox=sandbox,
-                resources=available_resources(),
+                resources=replace(available_resources(), gpus=lease.device_ids),
+                gpu_lease=lease,
                 journal=journal,
                 directory=create_run_directory(self.home),
                 budget=budget,
@@ -137,7 +150,8 @@ class Agent:
         if not directory.result.is_file():
             raise SetupError(f"The run {directory.run_id} has no result; it did not end.")
         document = json.loads(directory.result.read_text(encoding="utf-8"))
-        return Result(directory, document, self.find_sandbox())
+        sandbox = self.find_sandbox()
+        return Result(directory, document, sandbox, self._sandbox_options, emit=self._emit)
 
     def read_table(self, data: "str | Path | DataFrame") -> "DataFrame":
         """A table from a DataFrame, from a plugin that knows the source, or from a file.
@@ -152,15 +166,20 @@ class Agent:
         return builtin_plugin.read_builtin_table(source)
 
     def find_sandbox(self) -> Sandbox:
-        """The sandbox that was chosen.
+        """The sandbox that was chosen, or the first of AUTO_ORDER that can be used.
 
         Raises: UnknownNameError; SetupError if it cannot be used here.
         """
-        sandbox: Sandbox = self.plugins.sandboxes[self._sandbox]
-        problem = sandbox.find_problem()
-        if problem:
-            raise SetupError(f"The sandbox {self._sandbox!r} cannot be used: {problem}")
-        return sandbox
+        names = AUTO_ORDER if self._sandbox == AUTO else (self._sandbox,)
+        problems: list[str] = []
+        for name in names:
+            sandbox: Sandbox = self.plugins.sandboxes[name]
+            problem = sandbox.find_problem(self._sandbox_options)
+            if not problem:
+                self._emit("sandbox_chosen", {"name": name, "problems": problems})
+                return sandbox
+            problems.append(f"The sandbox {name!r} cannot be used: {problem}")
+        raise SetupError(" ".join(problems))
 
     def _check_names(self, request: Request) -> None:
         for name in request.experts:
@@ -177,7 +196,8 @@ class Agent:
             ended = self._train(session)
             document = build_result(session, ended)
             status = ended
-            return Result(session.directory, document, session.sandbox)
+            options = session.request.sandbox_options
+            return Result(session.directory, document, session.sandbox, options, emit=self._emit)
         except KeyboardInterrupt:
             status = "interrupted"
             raise
@@ -189,7 +209,7 @@ class Agent:
             session.close_batches()
             if not session.trials:
                 # Nothing was trained: a folder of prepared tables is of no use to anybody.
-                shutil.rmtree(session.directory.root, ignore_errors=True)
+                remove_tree(session.directory.root)
             session.journal.end_run(session.run_id, status, document)
             self._emit("run_ended", {"run_id": session.run_id, "status": status})
 

@@ -12,6 +12,9 @@ from automl_agent.controllers.planning_tools import PLANNING_TOOLS
 from automl_agent.controllers.tools import Tool
 from automl_agent.controllers.training_tools import TRAINING_TOOLS
 from automl_agent.hookspecs import hookimpl
+from automl_agent.installed_requirements import installed_requirements
+from automl_agent.sandboxes.docker.docker_sandbox import DockerSandbox
+from automl_agent.sandboxes.image.build import image_name
 from automl_agent.sandboxes.process import ProcessSandbox
 from automl_agent.sandboxes.sandbox import Sandbox
 from automl_agent.training.scoring import BUILTIN_METRICS
@@ -34,8 +37,13 @@ def register_chat_models() -> Sequence[ChatModelProvider]:
 
 @hookimpl
 def register_sandboxes() -> Sequence[Sandbox]:
-    """The process sandbox."""
-    return (ProcessSandbox(),)
+    """The Docker and the process sandbox."""
+    return (DockerSandbox(find_image), ProcessSandbox())
+
+
+def find_image(variant: str) -> str:
+    """The name of the image with the packages that the installed experts declare."""
+    return image_name(installed_requirements(), "gpu" if variant == "gpu" else "cpu")
 
 
 @hookimpl

@@ -12,6 +12,7 @@
     ├── ToolError            for the controller's model: what was wrong with its call, what is valid
     ├── PluginError          a plugin broke: names the distribution and the remedy
     └── SandboxError         a sandbox could not start or answer
+        └── GpuMissingError  it has not the GPUs that it was asked for
 
 Exit 0 is success, 1 a fault of ours (or a finding of `doctor` and `plugins check`), 2 a wrong
 command line, 130 Ctrl-C.
@@ -89,6 +90,10 @@ class PluginError(AutomlAgentError):
 
 class SandboxError(AutomlAgentError):
     """A sandbox that could not start or answer; never a fault of the code that runs in it."""
+
+
+class GpuMissingError(SandboxError):
+    """A sandbox that has not the GPUs that it was asked for; without them it may well work."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_agent.controllers.session import Session
-from automl_agent.runs.run_directory import RunDirectory
+from automl_agent.errors import GpuMissingError
+from automl_agent.runs.run_directory import RunDirectory, gpu_folder
+from automl_agent.sandboxes.gpus import Emit, hold_gpus
 from automl_agent.sandboxes.resources import available_resources
-from automl_agent.sandboxes.sandbox import Sandbox
-from automl_agent.training.batch import write_whole
+from automl_agent.sandboxes.sandbox import Sandbox, SandboxOptions
+from automl_agent.sandboxes.step import write_whole
 from automl_agent.training.prediction import Prediction, predict_table
 from automl_agent.training.training_log import read_log
 
@@ -22,11 +25,20 @@ class Result:
     """What a run delivered."""
 
     def __init__(
-        self, directory: RunDirectory, document: Mapping[str, Any], sandbox: Sandbox
+        self,
+        directory: RunDirectory,
+        document: Mapping[str, Any],
+        sandbox: Sandbox,
+        options: SandboxOptions,
+        *,
+        emit: Emit,
     ) -> None:
+        """emit: told of each event of a prediction, its name and plain JSON values."""
         self.directory = directory
         self._document = dict(document)
         self._sandbox = sandbox
+        self._options = options
+        self._emit = emit
 
     def __repr__(self) -> str:
         return f"<Result {self.run_id}: {self._document['metric']} {self.score}>"
@@ -89,20 +101,23 @@ class Result:
         prediction = self.predict_rows(data)
         return pd.DataFrame(prediction.values, columns=prediction.classes(), index=data.index)
 
-    def predict_rows(self, data: "DataFrame", *, allow_generated: bool = False) -> Prediction:
+    def predict_rows(self, data: "DataFrame") -> Prediction:
         """Predictions with notes on how columns that do not fit were treated.
 
-        allow_generated: whether code that a language model wrote may run outside a container.
-        Raises: InputError if a column is missing.
+        Raises: InputError if a column is missing; SetupError if there are no GPUs and must be.
         """
+        folder = gpu_folder(self.directory.home)
+        with hold_gpus(self._options, self._sandbox, folder, self._emit) as lease:
+            try:
+                return self._predict_with(data, lease.device_ids)
+            except GpuMissingError as exc:
+                self._emit("gpus_missing", {"reason": str(exc)})
+                return self._predict_with(data, ())
+
+    def _predict_with(self, data: "DataFrame", gpus: tuple[str, ...]) -> Prediction:
         frame = data.rename(columns=str).reset_index(drop=True)
-        return predict_table(
-            self.directory,
-            frame,
-            self._sandbox,
-            available_resources(),
-            allow_generated=allow_generated,
-        )
+        resources = replace(available_resources(), gpus=gpus)
+        return predict_table(self.directory, frame, self._sandbox, resources, self._options)
 
     def to_json(self) -> dict[str, Any]:
         """The result as a JSON object that fits schemas/run_result.schema.json."""

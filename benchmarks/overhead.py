@@ -31,7 +31,7 @@ N_TRIALS = 10
 def run_framework(home: Path) -> tuple[float, Path]:
     """Seconds of a run, from before its tables are read, and its folder."""
     started = time.monotonic()
-    result = Agent(home=home).run(
+    result = Agent(home=home, sandbox="process").run(
         ADULT / "adult_train.csv.gz",
         "income",
         holdout=ADULT / "adult_test.csv.gz",

@@ -8,33 +8,43 @@ gone. A job's script runs with AUTOML_IN, AUTOML_OUT and AUTOML_JOB set. What it
 OUT/<job>/, what it prints in output.txt there, how it ended in OUT/<job>.result.json. A file
 IN/jobs/0001.cancel kills the job. Standard library only: this file also runs where automl_agent is
 not installed.
+
+IN/runner.json says what to import and which limits hold. In a container the kernel counts how often
+its limits on memory and processes struck; a job that fails while a count goes up ended by it.
 """
 
 import contextlib
-import ctypes
 import faulthandler
 import gc
 import importlib
 import json
+import math
 import os
 import resource
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import NoReturn
 
+# With -I or -P Python does not look beside this file, where its other half lies.
+sys.path.insert(0, str(Path(__file__).parent))
+import confinement
+
+sys.path.pop(0)
+
 POLL_S = 0.005
 # /proc is read this often, not at every poll.
 MEMORY_POLL_S = 0.02
-PAGE_BYTES = resource.getpagesize()
+# What is written is measured this often: it costs a system call for each file.
+DISK_POLL_S = 1.0
 # The unit of ru_maxrss.
 RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
-PR_SET_CHILD_SUBREAPER = 36
+# The exit code of a step whose time is over.
+STEP_TIMEOUT = 91
 
 
 @dataclass
@@ -43,6 +53,11 @@ class Step:
 
     owner_pid: the process that wants the jobs done, this one's parent.
     grace_s: from the end of a job's time, which its script is told, to its kill.
+    scratch: folders that are emptied after each job.
+    is_contained: whether the kernel's counts are this step's own.
+    gpu_memory_fraction: of each GPU's memory, what a job may take if it uses PyTorch.
+    max_out_bytes: of all that the step writes to out_dir; None where somebody else watches that.
+    deadline: of the step as a whole, on the monotonic clock.
     """
 
     in_dir: Path
@@ -51,11 +66,21 @@ class Step:
     owner_pid: int
     memory_mib: int
     grace_s: float
+    max_output_bytes: int
+    scratch: list[str]
+    is_contained: bool
+    gpu_memory_fraction: float
+    max_out_bytes: int | None
+    deadline: float
     is_stopped: bool = False
 
     def is_over(self) -> bool:
-        """Whether nobody wants the jobs any more."""
-        return self.is_stopped or os.getppid() != self.owner_pid
+        """Whether nobody wants the jobs any more, or has waited for them long enough."""
+        return self.is_stopped or os.getppid() != self.owner_pid or self.is_late()
+
+    def is_late(self) -> bool:
+        """Whether the step's time is over."""
+        return time.monotonic() > self.deadline
 
     def stop(self, _signal: int, _frame: FrameType | None) -> None:
         """The handler of SIGTERM."""
@@ -66,9 +91,12 @@ def main(in_dir: Path, out_dir: Path, code_dir: Path) -> None:
     """Run jobs until there will be no more, or nobody wants them."""
     # The owner may be gone before this line, and another process be the parent.
     config = {"owner_pid": os.getppid(), **json.loads((in_dir / "runner.json").read_text())}
-    set_limits(config["max_file_bytes"])
+    confinement.set_limits(config["max_file_bytes"])
+    if not config["is_contained"]:
+        confinement.give_up_privileges()
     faulthandler.enable()
-    adopt_orphans()
+    confinement.adopt_orphans()
+    confinement.check_gpus(config["gpus"])
     warm_up(config["warm_imports"])
     sys.path.insert(0, str(code_dir))
     step = Step(
@@ -78,6 +106,12 @@ def main(in_dir: Path, out_dir: Path, code_dir: Path) -> None:
         owner_pid=config["owner_pid"],
         memory_mib=config["memory_mib"],
         grace_s=config["grace_s"],
+        max_output_bytes=config["max_output_bytes"],
+        scratch=config["scratch"],
+        is_contained=config["is_contained"],
+        gpu_memory_fraction=config["gpu_memory_fraction"],
+        max_out_bytes=config["max_out_bytes"],
+        deadline=time.monotonic() + (config["time_limit_s"] or math.inf),
     )
     signal.signal(signal.SIGTERM, step.stop)
     (out_dir / "ready").touch()
@@ -89,21 +123,9 @@ def main(in_dir: Path, out_dir: Path, code_dir: Path) -> None:
             number += 1
         else:
             time.sleep(POLL_S)
-
-
-def set_limits(max_file_bytes: int) -> None:
-    """Limits that every job inherits."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for limit, value in ((resource.RLIMIT_FSIZE, max_file_bytes), (resource.RLIMIT_NOFILE, 4096)):
-        hard = resource.getrlimit(limit)[1]
-        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (allowed, allowed))
-
-
-def adopt_orphans() -> None:
-    """On Linux, what a job leaves running becomes a child of this process, daemons too."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if step.is_late():
+        print("The step's time is over.", file=sys.stderr)
+        sys.exit(STEP_TIMEOUT)
 
 
 def warm_up(modules: list[str]) -> None:
@@ -120,6 +142,7 @@ def run_job(step: Step, job_file: Path) -> None:
     job = json.loads(job_file.read_text())
     job_out = step.out_dir / job_file.stem
     job_out.mkdir()
+    before = confinement.read_counts() if step.is_contained else {}
     started = time.monotonic()
     start_delay_s = max(0.0, time.time() - job_file.stat().st_mtime)
     pid = os.fork()
@@ -128,18 +151,44 @@ def run_job(step: Step, job_file: Path) -> None:
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)  # the child does it too; whoever comes first
     limit, wait_status, usage = wait_for(
-        step, pid, started + job["time_limit_s"] + step.grace_s, job_file.with_suffix(".cancel")
+        step,
+        pid,
+        deadline=started + job["time_limit_s"] + step.grace_s,
+        cancel_file=job_file.with_suffix(".cancel"),
+        output=job_out / "output.txt",
     )
-    kill_leftovers(pid)
+    confinement.kill_leftovers(pid)
+    confinement.empty_folders(step.scratch)
+    if limit == "disk":
+        confinement.empty_folders([str(job_out)], kept="output.txt")
     exit_code = os.waitstatus_to_exitcode(wait_status)
+    after = confinement.read_counts()
+    struck = {name: after[name] - count for name, count in before.items() if name in after}
     write_result(
         step.out_dir / f"{job_file.stem}.result.json",
-        status=limit or ("ok" if exit_code == 0 else "error"),
+        status=limit or name_status(exit_code, struck),
         exit_code=exit_code,
         seconds=time.monotonic() - started,
         start_delay_s=start_delay_s,
         max_rss_mib=usage.ru_maxrss * RSS_UNIT_BYTES / 2**20,
+        evidence={
+            **{f"{name}_limit_struck": count for name, count in struck.items()},
+            "memory_limit_mib": step.memory_mib,
+            "time_limit_s": round(job["time_limit_s"] + step.grace_s),
+            "output_bytes": confinement.measure_file(job_out / "output.txt"),
+            "output_limit_bytes": step.max_output_bytes,
+            "ended_by_runner": int(limit is not None),
+            **(confinement.read_pids_limit() if step.is_contained else {}),
+            **({"out_limit_bytes": step.max_out_bytes} if limit == "disk" else {}),
+        },
     )
+
+
+def name_status(exit_code: int, struck: dict[str, int]) -> str:
+    """The status of a job that was not ended from here; struck: how often each limit was met."""
+    if exit_code == 0:
+        return "ok"
+    return next((name for name, count in struck.items() if count > 0), "error")
 
 
 def run_script(step: Step, script: Path, job_file: Path, job_out: Path) -> NoReturn:
@@ -153,6 +202,8 @@ def run_script(step: Step, script: Path, job_file: Path, job_out: Path) -> NoRet
         output = os.open(job_out / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        confinement.prefer_as_victim()
+        confinement.limit_gpu_memory(step.gpu_memory_fraction)
         os.environ.update(
             AUTOML_IN=str(step.in_dir), AUTOML_OUT=str(job_out), AUTOML_JOB=str(job_file)
         )
@@ -186,23 +237,27 @@ def read_exit_code(exc: SystemExit) -> int:
 
 
 def wait_for(
-    step: Step, pid: int, deadline: float, cancel_file: Path
+    step: Step, pid: int, *, deadline: float, cancel_file: Path, output: Path
 ) -> tuple[str | None, int, resource.struct_rusage]:
     """How the child ended: the limit that ended it or None, its wait status, its usage."""
-    next_memory_poll = 0.0
+    next_poll, next_disk_poll = 0.0, time.monotonic() + DISK_POLL_S
     while True:
         ended, wait_status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             return None, wait_status, usage
         now = time.monotonic()
         limit = None
-        if now > deadline:
+        if now > deadline or step.is_late():
             limit = "timeout"
         elif cancel_file.exists() or step.is_over():
             limit = "killed"
-        elif now > next_memory_poll:
-            next_memory_poll = now + MEMORY_POLL_S
-            limit = "oom" if resident_mib(pid) > step.memory_mib else None
+        elif now > next_poll:
+            next_poll = now + MEMORY_POLL_S
+            limit = find_excess(step, pid, output)
+        if limit is None and now > next_disk_poll:
+            limit = "disk" if is_over_disk_limit(step) else None
+            # However many files there are, most of the time is the job's.
+            next_disk_poll = now + max(DISK_POLL_S, 10 * (time.monotonic() - now))
         if limit:
             os.kill(pid, signal.SIGKILL)
             _, wait_status, usage = os.wait4(pid, 0)
@@ -210,41 +265,17 @@ def wait_for(
         time.sleep(POLL_S)
 
 
-def kill_leftovers(group: int) -> None:
-    """SIGKILL to all that an ended job left running.
-
-    Where orphans are adopted nothing escapes; elsewhere what has left the job's group does.
-    """
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
-            children = [] if ended else list(find_children())
-            if not ended and not children:
-                return
-            for pid in children:
-                os.kill(pid, signal.SIGKILL)
-            time.sleep(POLL_S if children else 0)
+def is_over_disk_limit(step: Step) -> bool:
+    """Whether the step has written more than it may."""
+    limit = step.max_out_bytes
+    return limit is not None and confinement.has_filled_disk(step.out_dir, limit)
 
 
-def find_children() -> Iterator[int]:
-    """The children of this process, ended ones too; none where there is no /proc."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # The name in parentheses may hold anything, so count from behind it.
-            _state, parent, *_ = stat.read_text().rpartition(")")[2].split()
-            if int(parent) == os.getpid():
-                yield int(stat.parent.name)
-
-
-def resident_mib(pid: int) -> float:
-    """The memory that a process holds now; 0 where there is no /proc."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0.0
-    return pages * PAGE_BYTES / 2**20
+def find_excess(step: Step, pid: int, output: Path) -> str | None:
+    """The limit that a running job is over, if there is one."""
+    if confinement.resident_mib(pid) > step.memory_mib:
+        return "oom"
+    return "output_flood" if confinement.measure_file(output) > step.max_output_bytes else None
 
 
 def write_result(path: Path, **result: object) -> None:
@@ -257,3 +288,6 @@ def write_result(path: Path, **result: object) -> None:
 
 if __name__ == "__main__":
     main(*(Path(argument) for argument in sys.argv[1:4]))
+    sys.stdout.flush()
+    # To take apart all that was imported would take longer than many a job.
+    os._exit(0)

@@ -1,14 +1,24 @@
 """What all tests share: a state of their own, and a place for plugins."""
 
 import importlib
+import os
 import shutil
 import signal
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from automl_agent.errors import SandboxError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+# Set where a machine must have an engine and the image, so that nothing is skipped unseen.
+REQUIRE_VARIABLE = "AUTOML_AGENT_REQUIRE_DOCKER"
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +27,14 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("AUTOML_AGENT_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def default_sandbox() -> Iterator[None]:
+    """What a container does has tests of its own; all else runs in a process, and sooner."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_AGENT_SANDBOX", "process")
+        yield
 
 
 class Site:
@@ -76,3 +94,34 @@ def ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def engine() -> "Iterator[APIClient]":
+    """A connection to the engine of this machine; without one the test is skipped."""
+    from automl_agent.sandboxes.docker.engine import open_engine
+
+    try:
+        client = open_engine(60.0)
+    except SandboxError as exc:
+        _do_without(str(exc))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def image(engine: "APIClient") -> str:
+    """The name of the image for the installed experts; without it the test is skipped."""
+    from automl_agent.installed_requirements import installed_requirements
+    from automl_agent.sandboxes.image.build import find_image, image_name
+
+    name = image_name(installed_requirements())
+    if find_image(engine, name) is None:
+        _do_without(f"The image {name} is missing; build it: automl-agent sandbox build")
+    return name
+
+
+def _do_without(reason: str) -> NoReturn:
+    if os.environ.get(REQUIRE_VARIABLE) == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

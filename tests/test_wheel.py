@@ -36,6 +36,9 @@ def test_the_wheel_holds_the_packages_files_and_no_others(wheels: Path) -> None:
         *_files("automl_agent", "*.py", "automl_agent"),
         *_files("schemas", "*.json", "automl_agent/_assets/schemas"),
         *_files("sandbox", "*.py", "automl_agent/_assets/sandbox"),
+        *_files("sandbox", "*.json", "automl_agent/_assets/sandbox"),
+        "automl_agent/_assets/sandbox/Dockerfile",
+        "automl_agent/_assets/sandbox/requirements.lock",
         "automl_agent/py.typed",
     }
 

@@ -116,7 +116,7 @@ def _run_guarded(call: ToolCall, session: Session) -> tuple[dict[str, Any], bool
         return {"error": f"The sandbox failed, not the script: {exc}"}, True
     except UserError as exc:
         session.last_error = exc
-        session.is_finished = isinstance(exc, DeclinedError)
+        session.is_finished = session.is_finished or isinstance(exc, DeclinedError)
         return {"error": str(exc)}, True
 
 

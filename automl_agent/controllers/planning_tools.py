@@ -186,7 +186,7 @@ def _write_templates(session: Session, plan: Plan) -> dict[str, str]:
 
 
 def _check_may_generate(session: Session) -> None:
-    if not (session.sandbox.is_container or session.request.allow_generated):
+    if not (session.sandbox.is_container or session.request.sandbox_options.allow_generated):
         raise ToolError(
             f"Generated code does not run in the sandbox {session.sandbox.name!r}; leave `text` "
             "out to let the expert write the script."

@@ -1,11 +1,12 @@
 """The request: what the person asks for, and the limits she sets."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from automl_agent.cards.data_card import SplitRule
 from automl_agent.cards.metric import Task
 from automl_agent.errors import InputError, suggest
+from automl_agent.sandboxes.sandbox import SandboxOptions
 
 DEFAULT_TIME_S = 300.0
 DEFAULT_TRIALS = 20
@@ -17,7 +18,7 @@ class Request:
 
     table: a path, or a name for a DataFrame given from Python. holdout: likewise, or None to hold
     out a part of the table. experts: the names to choose from, all if empty.
-    allow_generated: whether generated code may run in a sandbox that is no container.
+    sandbox_options: what the person allows of a sandbox, and asks of it.
     """
 
     table: str
@@ -32,7 +33,7 @@ class Request:
     time_s: float = DEFAULT_TIME_S
     n_trials: int = DEFAULT_TRIALS
     seed: int = 0
-    allow_generated: bool = False
+    sandbox_options: SandboxOptions = field(default_factory=SandboxOptions)
 
     def check(self) -> None:
         """Nothing, if the limits allow anything at all.
@@ -63,5 +64,5 @@ class Request:
             "time_s": self.time_s,
             "n_trials": self.n_trials,
             "seed": self.seed,
-            "allow_generated": self.allow_generated,
+            "sandbox_options": asdict(self.sandbox_options),
         }

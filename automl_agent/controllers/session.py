@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from automl_agent.cards.data_card import DataCard
@@ -12,12 +13,21 @@ from automl_agent.cards.paragraph import render_paragraph
 from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.gate import Gate
 from automl_agent.controllers.request import Request
-from automl_agent.errors import DeclinedError, SandboxError, ToolError, UserError, suggest
+from automl_agent.errors import (
+    DeclinedError,
+    GpuMissingError,
+    SandboxError,
+    SetupError,
+    ToolError,
+    UserError,
+    suggest,
+)
 from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.search_space import complete_settings
 from automl_agent.plugins import Plugins
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import RunDirectory
+from automl_agent.sandboxes.gpus import GpuLease, no_gpus
 from automl_agent.sandboxes.sandbox import Sandbox
 from automl_agent.training.batch import Batch, link_data
 from automl_agent.training.dataset import Dataset
@@ -35,6 +45,8 @@ _FIRST_TRIAL_SHARE = 0.4
 MIN_TRIAL_S = 0.3
 # Ending the sandboxes, scoring and saving.
 CLOSING_S = 1.5
+# A step is ended by the run; its own limit is for when the run is gone, or waits for a person.
+STEP_MARGIN_S = 600.0
 
 
 @dataclass
@@ -55,6 +67,7 @@ class Session:
     budget: Budget
     gate: Gate
     emit: Callable[[str, Mapping[str, Any]], None]
+    gpu_lease: GpuLease = field(default_factory=no_gpus)
     card: DataCard | None = None
     dataset: Dataset | None = None
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -137,14 +150,16 @@ class Session:
         self.is_approved = True
         for plan in self.plans.values():
             self._record_plan(plan)
+        self._start_ahead()
 
     def run_trial(self, plan: Plan, settings: Settings) -> Trial:
         """Run one trial, recorded before it starts and after it ends.
 
-        Raises: SandboxError if the sandbox breaks; the next trial gets another one.
+        Raises: SandboxError if the sandbox breaks; the next trial gets another one. SetupError if
+            it lacks its GPUs and may not do without them.
         """
         try:
-            self.open_batch(plan).wait_until_warm(self.budget.time_left_s)
+            plan = self._open_warm_batch(plan)
             trial = self._run_recorded_trial(plan, settings)
         except SandboxError as exc:
             self.drop_batch(plan.plan_id, str(exc))
@@ -180,10 +195,14 @@ class Session:
         return self.tuners[plan.plan_id]
 
     def open_batch(self, plan: Plan) -> Batch:
-        """The plan's sandbox, started when it is first needed.
+        """The plan's sandbox, started when it is first needed, and again after a limit ended it.
 
         Raises: SandboxError if it cannot be started.
         """
+        opened = self.batches.get(plan.plan_id)
+        end = opened.find_end() if opened else None
+        if end is not None:
+            self.drop_batch(plan.plan_id, end.message or f"It ended with {end.status!r}.")
         if plan.plan_id not in self.batches:
             step_id = f"{plan.plan_id}-{self.n_steps + 1}"
             self.n_steps += 1
@@ -201,17 +220,12 @@ class Session:
         """End a plan's sandbox, if it has one; the next trial starts another."""
         batch = self.batches.pop(plan_id, None)
         if batch is not None:
-            batch.close()
-            step_id = self.step_ids.pop(plan_id, None)
-            if step_id is not None:
-                self.journal.end("steps", self.run_id, step_id, "failed", {"reason": reason})
+            self._close_batch(plan_id, batch, "failed", {"reason": reason})
 
     def close_batches(self) -> None:
         """End all sandboxes; their results can be collected after it."""
-        while self.step_ids:
-            plan_id, step_id = self.step_ids.popitem()
-            self.batches[plan_id].close()
-            self.journal.end("steps", self.run_id, step_id, "done", {})
+        for plan_id, batch in self.batches.items():
+            self._close_batch(plan_id, batch, "done", {})
 
     def prepared_dataset(self) -> Dataset:
         """The divided data set.
@@ -222,12 +236,38 @@ class Session:
             raise ToolError("The data set is not prepared yet; call profile_dataset first.")
         return self.dataset
 
+    def _open_warm_batch(self, plan: Plan) -> Plan:
+        """The plan as it can be trained: if its GPUs are missing and may be, then without them."""
+        # The caller may have it from before another plan missed its GPUs.
+        plan = self.find_plan(plan.plan_id)
+        try:
+            self.open_batch(plan).wait_until_warm(self.budget.time_left_s)
+        except GpuMissingError as exc:
+            self.drop_batch(plan.plan_id, str(exc))
+            self._do_without_gpus(exc)
+            return self._open_warm_batch(plan)
+        return plan
+
+    def _do_without_gpus(self, exc: GpuMissingError) -> None:
+        if not self.request.sandbox_options.cpu_fallback:
+            self.is_finished = True  # it would be the same with every plan
+            raise SetupError(f"{exc} Or allow --cpu-fallback.") from exc
+        self.resources = replace(self.resources, gpus=())
+        for plan_id, plan in self.plans.items():
+            self.plans[plan_id] = replace(plan, resources=self.resources)
+        self.emit("gpus_missing", {"reason": str(exc)})
+
     def _run_recorded_trial(self, plan: Plan, settings: Settings) -> Trial:
         time_limit_s = self.trial_time_s(plan)
         self.budget.reserve_trial()
         self.n_begun[plan.plan_id] += 1
         trial_id = f"{plan.plan_id}-{self.n_begun[plan.plan_id]}"
-        intent = {"plan_id": plan.plan_id, "settings": dict(settings), "time_limit_s": time_limit_s}
+        intent = {
+            "plan_id": plan.plan_id,
+            "settings": dict(settings),
+            "time_limit_s": time_limit_s,
+            "step_id": self.step_ids.get(plan.plan_id),
+        }
         self.journal.begin("trials", self.run_id, trial_id, intent)
         try:
             self.emit("trial_started", {"trial_id": trial_id, **intent})
@@ -250,10 +290,39 @@ class Session:
         self.journal.end("trials", self.run_id, trial_id, status, trial.to_json())
         return trial
 
+    def _start_ahead(self) -> None:
+        """Start all sandboxes at once: the later ones get warm while the first one trains."""
+        for plan in self.plans.values():
+            # The plan's own trial meets the same error again, and reports it.
+            with suppress(SandboxError):
+                self.open_batch(plan)
+
     def _start_batch(self, plan: Plan, step_id: str) -> Batch:
         folder = self.directory.step(step_id)
         link_data(self.prepared_dataset().folder, folder / "in" / "data")
-        return Batch(plan, self.sandbox, folder, allow_generated=self.request.allow_generated)
+        return Batch(
+            plan,
+            self.sandbox,
+            folder,
+            run_id=self.run_id,
+            step_id=step_id,
+            time_limit_s=self.budget.time_left_s + STEP_MARGIN_S,
+            options=self.request.sandbox_options,
+        )
+
+    def _close_batch(
+        self, plan_id: str, batch: Batch, status: str, outcome: Mapping[str, Any]
+    ) -> None:
+        """End a batch, record how it ended, and only then let go of what shows it."""
+        batch.close()
+        step_id = self.step_ids.pop(plan_id, None)
+        if step_id is not None:
+            end = batch.find_end()
+            told = asdict(end) if end else {}
+            if end is not None and end.status == "lost":
+                self.gpu_lease.quarantine(f"run {self.run_id}: {end.message}")
+            self.journal.end("steps", self.run_id, step_id, status, {**outcome, "end": told})
+        batch.discard()
 
     def _record_plan(self, plan: Plan) -> None:
         paragraph = render_paragraph(plan.to_paragraph())

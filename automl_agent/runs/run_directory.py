@@ -26,6 +26,11 @@ def journal_path(home: Path) -> Path:
     return home / "journal.sqlite"
 
 
+def gpu_folder(home: Path) -> Path:
+    """Where the table of GPU leases lies."""
+    return home / "gpus"
+
+
 @dataclass(frozen=True)
 class RunDirectory:
     """The folder of one run.
@@ -40,6 +45,11 @@ class RunDirectory:
     def run_id(self) -> str:
         """The run's id, also the folder's name."""
         return self.root.name
+
+    @property
+    def home(self) -> Path:
+        """The folder of the state that the run belongs to."""
+        return self.root.parent.parent
 
     @property
     def data_card(self) -> Path:

@@ -11,6 +11,11 @@ ALLOWED_SUFFIXES = frozenset({".json", ".npy", ".safetensors", ".skops", ".txt",
 MAX_FILES = 1_000
 MAX_DEPTH = 4
 MAX_TOTAL_BYTES = 8 * 2**30
+# A sparse file costs its writer nothing and its reader its size. File systems that compress make
+# a model somewhat smaller, too.
+_SMALL_BYTES = 2**20
+_SHARE = 1 / 64
+_BLOCK_BYTES = 512
 
 
 def collect_folder(source: Path, destination: Path) -> None:
@@ -74,6 +79,8 @@ def _copy_file(entry: int, destination: Path, totals: dict[str, int]) -> None:
     if destination.suffix not in ALLOWED_SUFFIXES:
         allowed = ", ".join(sorted(ALLOWED_SUFFIXES))
         raise SandboxError(f"The result {name!r} is of a kind that is refused; allowed: {allowed}.")
+    if status.st_size > _SMALL_BYTES and status.st_blocks * _BLOCK_BYTES < _SHARE * status.st_size:
+        raise SandboxError(f"The result {name!r} is mostly holes; write a file in full.")
     totals["bytes"] += status.st_size
     _check_totals(totals)
     with os.fdopen(os.dup(entry), "rb") as source, destination.open("xb") as target:

@@ -10,7 +10,6 @@ has left the step's session too outlives a runner that is itself killed from out
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,15 +20,22 @@ from pathlib import Path
 from automl_agent.assets import asset_path
 from automl_agent.errors import SandboxError
 from automl_agent.sandboxes.collector import collect_folder
-from automl_agent.sandboxes.sandbox import Status, StepSpec
+from automl_agent.sandboxes.folders import remove_tree
+from automl_agent.sandboxes.runner_config import (
+    JOB_GRACE_S,
+    MAX_FILE_BYTES,
+    MAX_OUT_BYTES,
+    build_runner_config,
+)
+from automl_agent.sandboxes.sandbox import SandboxOptions, Status, StepEnd, StepSpec
+from automl_agent.sandboxes.thread_environment import build_thread_environment
 
-MAX_FILE_BYTES = 2 * 2**30
-# A script is told its time limit and saves its model when it is reached; this is the time for that.
-JOB_GRACE_S = 10.0
 # The runner needs some milliseconds to kill its job and to end.
 GRACE_S = 2.0
 _POLL_S = 0.01
 _TAIL_BYTES = 4096
+# The runner's exit code when the step's time is over.
+_STEP_TIMEOUT = 91
 # An administrator's work-around for a processor that some OpenBLAS builds do not know.
 _PASSED_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
@@ -38,20 +44,27 @@ class ProcessSandbox:
     """Runs a step in a process of this machine.
 
     job_grace_s: from the end of a job's time, which its script is told, to its kill.
-    max_file_bytes: of each file that a step writes.
+    max_file_bytes: of each file that a step writes. max_out_bytes: of all of them.
     """
 
     name = "process"
     is_container = False
 
     def __init__(
-        self, *, job_grace_s: float = JOB_GRACE_S, max_file_bytes: int = MAX_FILE_BYTES
+        self,
+        *,
+        job_grace_s: float = JOB_GRACE_S,
+        max_file_bytes: int = MAX_FILE_BYTES,
+        max_out_bytes: int = MAX_OUT_BYTES,
     ) -> None:
         self._job_grace_s = job_grace_s
         self._max_file_bytes = max_file_bytes
+        self._max_out_bytes = max_out_bytes
 
-    def find_problem(self) -> str | None:
+    def find_problem(self, options: SandboxOptions) -> str | None:
         """Why it cannot be used on this machine."""
+        if options.n_gpus and not options.cpu_fallback:
+            return "It leases no GPUs; use --sandbox docker, or leave --gpus out."
         if os.name != "posix":
             return "It needs Linux or macOS; on Windows, use WSL 2."
         return None
@@ -61,19 +74,21 @@ class ProcessSandbox:
 
         Raises: SandboxError if the runner cannot be started, or must not run generated code.
         """
-        if spec.is_generated and not spec.allow_generated:
+        if spec.is_generated and not spec.options.allow_generated:
             raise SandboxError(
                 "a language model wrote some of the scripts, and the process sandbox does not run "
-                "such code unless --allow-generated-code-in-process is given."
+                "such code; use --sandbox docker (automl-agent sandbox build makes its image), or, "
+                "if you trust the code, --allow-generated-code-in-process."
             )
         folder = spec.folder.resolve()  # the runner has another working directory
-        config = {
-            "warm_imports": spec.warm_imports,
-            "memory_mib": spec.resources.memory_mib,
-            "max_file_bytes": self._max_file_bytes,
-            "grace_s": self._job_grace_s,
-            "owner_pid": os.getpid(),
-        }
+        config = build_runner_config(
+            spec,
+            job_grace_s=self._job_grace_s,
+            max_file_bytes=self._max_file_bytes,
+            scratch=[str(folder / "tmp")],
+            is_contained=False,
+            max_out_bytes=self._max_out_bytes,
+        ) | {"owner_pid": os.getpid()}
         # -P, -s: neither what lies beside the runner nor the user's own packages count.
         command = [sys.executable, "-P", "-s", "-u", str(asset_path("sandbox", "runner.py"))]
         try:
@@ -91,15 +106,18 @@ class ProcessSandbox:
                 )
         except OSError as exc:
             raise SandboxError(f"The process sandbox cannot start Python: {exc}.") from exc
-        return ProcessHandle(process, folder)
+        return ProcessHandle(process, folder, spec.time_limit_s)
 
 
 class ProcessHandle:
     """A step that runs in a process."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", folder: Path, time_limit_s: float
+    ) -> None:
         self._process = process
         self._folder = folder
+        self._time_limit_s = time_limit_s
         self._is_stopped = False
 
     @property
@@ -107,12 +125,17 @@ class ProcessHandle:
         """The process id of the runner."""
         return self._process.pid
 
-    def poll(self) -> Status | None:
+    def poll(self) -> StepEnd | None:
         """How the runner ended, or None while it runs."""
         code = self._process.poll()
         if code is None:
             return None
-        return "ok" if code == 0 else "killed" if code < 0 else "error"
+        evidence = {"exit_code": code, "pid": self.pid, "time_limit_s": self._time_limit_s}
+        if code == _STEP_TIMEOUT:
+            message = f"The step took longer than its {self._time_limit_s:.0f} s."
+            return StepEnd("timeout", message, {**evidence, "enforced_by": "sandbox's runner"})
+        status: Status = "ok" if code == 0 else "killed" if code < 0 else "error"
+        return StepEnd(status, evidence=evidence)
 
     def output_tail(self) -> str:
         """The last of what the runner printed."""
@@ -133,17 +156,19 @@ class ProcessHandle:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         _kill_session(self.pid)
-        shutil.rmtree(self._folder / "tmp", ignore_errors=True)
+        remove_tree(self._folder / "tmp")
 
     def collect(self, job_id: str, destination: Path) -> None:
         """Copy a job's model folder."""
         collect_folder(self._folder / "out" / job_id / "model", destination)
 
+    def discard(self) -> None:
+        """Nothing is held."""
+
 
 def build_environment(spec: StepSpec) -> dict[str, str]:
     """The whole environment of a step; nothing is inherited but what is named here."""
     temporary = str(spec.folder.resolve() / "tmp")
-    threads = str(spec.resources.cpus)
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
@@ -153,13 +178,7 @@ def build_environment(spec: StepSpec) -> dict[str, str]:
         "LOGNAME": "sandbox",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        # OpenMP's threads wait by spinning, which takes the processor from those they wait for: on
-        # a busy machine a training of 2 s was seen to take 160 s. Never to spin costs a system call
-        # for each tree node, three times the time on an idle machine. This is between.
-        "GOMP_SPINCOUNT": "1000",
+        **build_thread_environment(spec.resources.cpus),
     }
     passed = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
     return environment | passed

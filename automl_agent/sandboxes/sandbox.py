@@ -1,8 +1,9 @@
 """What a sandbox is: a place where one step's scripts run."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from automl_agent.experts.plan import Resources
 
@@ -20,16 +21,37 @@ Status = Literal[
     "lost",
     "policy",
 ]
+# Limits that a step's own scripts run into; the other ends are no fault of theirs.
+LIMITS: frozenset[Status] = frozenset({"timeout", "oom", "pids", "disk", "output_flood"})
+
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """What the person allows and asks for.
+
+    allow_generated: scripts that a language model wrote may run outside a container.
+    allow_degraded: names of limits that a container must have, and that she does without.
+    runtime: the container runtime, such as "runsc"; empty for the engine's default.
+    n_gpus: how many GPUs a step gets.
+    cpu_fallback: whether a step may do without the GPUs if they cannot be had.
+    """
+
+    allow_generated: bool = False
+    allow_degraded: tuple[str, ...] = ()
+    runtime: str = ""
+    n_gpus: int = 0
+    cpu_fallback: bool = False
 
 
 @dataclass(frozen=True)
 class StepSpec:
     """One step: the jobs of one plan, run one after the other from a warm parent.
 
+    step_id: unique within the run.
     folder: holds in/ (read by the step), code/ (its scripts), out/ (written by it, empty).
     warm_imports: modules that the parent imports before the first job.
     is_generated: whether a language model wrote or edited any of the scripts.
-    allow_generated: whether the person said that such scripts may run outside a container.
+    time_limit_s: from the start of the step; a little later it ends, whoever is alive to see it.
     """
 
     step_id: str
@@ -37,14 +59,29 @@ class StepSpec:
     warm_imports: tuple[str, ...]
     resources: Resources
     is_generated: bool
-    allow_generated: bool = False
+    run_id: str = "run"
+    time_limit_s: float = 3600.0
+    options: SandboxOptions = field(default_factory=SandboxOptions)
+
+
+@dataclass(frozen=True)
+class StepEnd:
+    """How a step ended.
+
+    message: one sentence for the person, with the next step if there is one.
+    evidence: what shows it, as plain JSON values.
+    """
+
+    status: Status
+    message: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Handle(Protocol):
     """A step that was started."""
 
-    def poll(self) -> Status | None:
-        """How the step ended, or None while it runs."""
+    def poll(self) -> StepEnd | None:
+        """How the step ended, or None while it runs; cheap enough to ask all the time."""
         ...
 
     def output_tail(self) -> str:
@@ -62,6 +99,10 @@ class Handle(Protocol):
         """
         ...
 
+    def discard(self) -> None:
+        """Give back what an ended step still holds; after its end was recorded."""
+        ...
+
 
 class Sandbox(Protocol):
     """A role with one implementation per kind of place, registered by `register_sandboxes`.
@@ -72,12 +113,12 @@ class Sandbox(Protocol):
     name: str
     is_container: bool
 
-    def find_problem(self) -> str | None:
+    def find_problem(self, options: SandboxOptions) -> str | None:
         """Why it cannot be used on this machine, with the remedy; None if it can."""
         ...
 
     def start(self, spec: StepSpec) -> Handle:
-        """Start a step.
+        """Start a step; what goes wrong later is its end.
 
         Raises: SandboxError if it cannot be started, or must not run such scripts.
         """

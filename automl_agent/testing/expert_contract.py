@@ -20,8 +20,9 @@ from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.scripts import check_scripts
 from automl_agent.experts.search_space import complete_settings, default_settings, starting_points
 from automl_agent.sandboxes.process import ProcessSandbox
+from automl_agent.sandboxes.step import JobEnd
 from automl_agent.testing.tables import TARGET, load_example
-from automl_agent.training.batch import Batch, JobEnd, link_data
+from automl_agent.training.batch import Batch, link_data
 from automl_agent.training.dataset import Dataset, write_dataset
 from automl_agent.training.job import HOLDOUT_DATA, REFIT_DATA, TRIAL_DATA, Job
 from automl_agent.training.scoring import BUILTIN_METRICS, chance_score, score_predictions

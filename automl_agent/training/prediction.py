@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from automl_agent.cards.data_card import Classes, Column, DataCard, read_data_card
 from automl_agent.cards.model_card import ModelCard
 from automl_agent.cards.tables import check_has_columns, type_features
-from automl_agent.errors import InputError, SandboxError, TrainingError
+from automl_agent.errors import GpuMissingError, InputError, SandboxError, TrainingError
 from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.scripts import SCRIPT_NAMES
 from automl_agent.runs.run_directory import RunDirectory
-from automl_agent.sandboxes.sandbox import Sandbox
+from automl_agent.sandboxes.folders import remove_tree
+from automl_agent.sandboxes.sandbox import Sandbox, SandboxOptions
 from automl_agent.training.batch import Batch
 from automl_agent.training.blend import blend_predictions
 from automl_agent.training.dataset import column_ids, write_table
@@ -70,14 +71,14 @@ def predict_table(
     frame: "DataFrame",
     sandbox: Sandbox,
     resources: Resources,
-    *,
-    allow_generated: bool = False,
+    options: SandboxOptions,
 ) -> Prediction:
     """Predict the rows of a table.
 
     Columns are found by name: their order does not matter and others are ignored. A category that
     training did not see counts as missing, as does a cell that is not of the column's kind.
-    Raises: InputError if the run has no model or the table lacks a column.
+    Raises: InputError if the run has no model or the table lacks a column; GpuMissingError if the
+        sandbox lacks its GPUs and the options allow to do without.
     """
     manifest_path = directory.model / "manifest.json"
     if not manifest_path.is_file():
@@ -92,9 +93,7 @@ def predict_table(
     for member in manifest["members"]:
         name = member["trial_id"]
         plan = _read_plan(member, directory.model, card, resources)
-        predictions[name] = _predict_member(
-            plan, directory.model / name, typed, sandbox, allow_generated=allow_generated
-        )
+        predictions[name] = _predict_member(plan, directory.model / name, typed, sandbox, options)
         weights[name] = member["weight"]
     return Prediction(card, blend_predictions(weights, predictions), notes)
 
@@ -114,21 +113,31 @@ def _read_plan(member: dict[str, Any], model: Path, card: DataCard, resources: R
 
 
 def _predict_member(
-    plan: Plan, model: Path, typed: "DataFrame", sandbox: Sandbox, *, allow_generated: bool
+    plan: Plan, model: Path, typed: "DataFrame", sandbox: Sandbox, options: SandboxOptions
 ) -> "Array":
-    with tempfile.TemporaryDirectory(prefix="automl-agent-") as temporary:
-        folder = Path(temporary)
+    folder = Path(tempfile.mkdtemp(prefix="automl-agent-"))
+    try:
         (folder / "in" / "data").mkdir(parents=True)
         write_table(column_ids(typed), folder / "in" / "data" / "new_features.parquet")
         shutil.copytree(model, folder / "in" / "model")
+        # The folder's name is random, so that no two predictions share a step.
+        batch = Batch(plan, sandbox, folder, run_id=folder.name, options=options)
         try:
-            batch = Batch(plan, sandbox, folder, allow_generated=allow_generated)
-            try:
-                return _run_predict_job(batch, plan, len(typed))
-            finally:
-                batch.close()
-        except SandboxError as exc:
-            raise TrainingError(f"Predicting with {plan.plan_id} failed: {exc}") from exc
+            return _run_predict_job(batch, plan, len(typed))
+        finally:
+            batch.close()
+            batch.discard()
+    except GpuMissingError as exc:
+        if options.cpu_fallback:
+            raise
+        raise TrainingError(
+            f"Predicting with {plan.plan_id} failed: {exc} Or allow --cpu-fallback."
+        ) from exc
+    except SandboxError as exc:
+        raise TrainingError(f"Predicting with {plan.plan_id} failed: {exc}") from exc
+    finally:
+        # A script may have left what `rmtree` fails at.
+        remove_tree(folder)
 
 
 def _run_predict_job(batch: Batch, plan: Plan, n_rows: int) -> "Array":

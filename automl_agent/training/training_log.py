@@ -3,19 +3,20 @@
 import io
 import json
 import math
-import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from automl_agent.errors import SandboxError
+from automl_agent.sandboxes.untrusted import read_untrusted
 
 if TYPE_CHECKING:
     from numpy import ndarray as Array
 
 MAX_LOG_BYTES = 64 * 2**20
+# Read at a time, so that a long log is never in memory as a whole. No record is so long.
+_PORTION_BYTES = 2**20
 # Beyond it a float is no longer exact.
 MAX_STEP = 2**53
 # float128 is the widest; the rest is for the header, and to say what is wrong with a wrong shape.
@@ -44,17 +45,20 @@ class LogTail:
         self._position = 0
 
     def read_new(self) -> list[LogRecord]:
-        """The records whose lines were ended since the last call."""
+        """The records whose lines were ended since the last call, or the first of many."""
         content = self._read()
-        return self._take(content[: content.rfind(b"\n") + 1])
+        return self._take(content[: _find_end(content)])
 
-    def read_rest(self) -> list[LogRecord]:
+    def read_rest(self) -> Iterator[LogRecord]:
         """All that came since the last call, for when nobody writes any more."""
-        return self._take(self._read())
+        while content := self._read():
+            yield from self._take(content[: _find_end(content) or len(content)])
 
     def _read(self) -> bytes:
         try:
-            return read_untrusted(self._path, max_bytes=MAX_LOG_BYTES, start=self._position)
+            return read_untrusted(
+                self._path, max_bytes=MAX_LOG_BYTES, start=self._position, n_bytes=_PORTION_BYTES
+            )
         except OSError:
             return b""
 
@@ -65,6 +69,11 @@ class LogTail:
 
 def read_log(path: Path) -> list[LogRecord]:
     """All records of a log that is no longer written; none if there is no log."""
+    return list(iterate_log(path))
+
+
+def iterate_log(path: Path) -> Iterator[LogRecord]:
+    """As `read_log`, without holding all of them: a script may log half a million."""
     return LogTail(path).read_rest()
 
 
@@ -81,15 +90,20 @@ def parse_records(content: bytes) -> Iterator[LogRecord]:
             )
 
 
-def best_step(records: list[LogRecord], metric: str, *, greater_is_better: bool) -> int | None:
+def best_step(records: Iterable[LogRecord], metric: str, *, greater_is_better: bool) -> int | None:
     """The step with the best validation metric, or None if the log does not have it."""
-    scored = [
+    scored = (
         (r.metrics[metric], r.step) for r in records if r.split == "valid" and metric in r.metrics
-    ]
-    if not scored:
-        return None
-    best = max(scored, key=lambda s: s[0]) if greater_is_better else min(scored, key=lambda s: s[0])
-    return best[1]
+    )
+    choose = max if greater_is_better else min
+    best = choose(scored, key=lambda s: s[0], default=None)
+    return None if best is None else best[1]
+
+
+def _find_end(content: bytes) -> int:
+    """Where the last line ends; a portion that is all one line is passed over."""
+    end = content.rfind(b"\n") + 1
+    return len(content) if not end and len(content) == _PORTION_BYTES else end
 
 
 def read_predictions(path: Path, *, n_rows: int, n_classes: int | None) -> "Array":
@@ -120,42 +134,6 @@ def read_predictions(path: Path, *, n_rows: int, n_classes: int | None) -> "Arra
         _check_probabilities(predictions)
         predictions /= predictions.sum(axis=1, keepdims=True)
     return predictions
-
-
-def read_untrusted(path: Path, *, max_bytes: int, start: int = 0) -> bytes:
-    """The bytes of a regular file from `start`; a link, device, pipe or larger file is refused.
-
-    Raises: OSError, FileNotFoundError.
-    """
-    with _open_untrusted(path) as file:
-        if os.fstat(file.fileno()).st_size > max_bytes:
-            raise OSError(f"{path.name} is larger than {max_bytes} bytes")
-        file.seek(start)
-        return file.read(max_bytes - start)
-
-
-def read_tail(path: Path, *, n_bytes: int = 4096) -> str:
-    """The end of what a script printed, as text; empty if there is nothing to read."""
-    try:
-        with _open_untrusted(path) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - n_bytes))
-            return file.read(n_bytes).decode("utf-8", "backslashreplace").strip()
-    except OSError:
-        return ""
-
-
-def _open_untrusted(path: Path) -> BinaryIO:
-    # The folder was the script's to replace, too.
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(path.name, flags, dir_fd=folder)
-    finally:
-        os.close(folder)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{path.name} is not a regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _check_probabilities(predictions: "Array") -> None:

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,12 @@ from automl_agent.cards.model_card import Settings
 from automl_agent.cards.profile import DEFAULT_METRIC
 from automl_agent.errors import InputError, SandboxError
 from automl_agent.experts.plan import Plan
-from automl_agent.training.batch import Batch, JobEnd
+from automl_agent.sandboxes.step import JobEnd
+from automl_agent.training.batch import Batch
 from automl_agent.training.dataset import Dataset
 from automl_agent.training.job import HOLDOUT_DATA, REFIT_DATA, TRIAL_DATA, Job
 from automl_agent.training.scoring import score_predictions
-from automl_agent.training.training_log import LogRecord, best_step, read_log, read_predictions
+from automl_agent.training.training_log import LogRecord, best_step, iterate_log, read_predictions
 
 if TYPE_CHECKING:
     from numpy import ndarray as Array
@@ -32,6 +33,7 @@ class Trial:
     score: the framework's score on the validation rows, None if it failed.
     n_steps: the step with the best validation metric, if the log has it.
     folder: what its script wrote. predictions: for the validation rows.
+    evidence: what shows the status, as numbers of the sandbox.
     """
 
     trial_id: str
@@ -47,6 +49,7 @@ class Trial:
     folder: Path
     predictions: "Array | None" = None
     message: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The trial as a JSON object, without its predictions."""
@@ -61,6 +64,7 @@ class Trial:
             "max_rss_mib": round(self.max_rss_mib, 1),
             "n_steps": self.n_steps,
             "message": self.message,
+            "evidence": dict(self.evidence),
         }
 
 
@@ -109,7 +113,6 @@ def run_trial(
         except (SandboxError, InputError) as exc:
             message = str(exc)
     failed = score is None
-    records = read_log(end.folder / "training_log.jsonl")
     return Trial(
         trial_id=trial_id,
         plan_id=plan.plan_id,
@@ -119,11 +122,12 @@ def run_trial(
         score=score,
         seconds=end.seconds,
         max_rss_mib=end.max_rss_mib,
-        n_steps=_find_best_step(records, metric, plan),
+        n_steps=_find_best_step(end.folder / "training_log.jsonl", metric, plan),
         job_id=end.job_id,
         folder=end.folder,
         predictions=None if failed else predictions,
         message=message,
+        evidence={"exit_code": end.exit_code, **end.evidence},
     )
 
 
@@ -173,11 +177,11 @@ def reuse_trial(
     )
 
 
-def _find_best_step(records: list[LogRecord], metric: Metric, plan: Plan) -> int | None:
-    step = best_step(records, metric.name, greater_is_better=metric.greater_is_better)
+def _find_best_step(log: Path, metric: Metric, plan: Plan) -> int | None:
+    step = best_step(iterate_log(log), metric.name, greater_is_better=metric.greater_is_better)
     # A script that cannot compute the metric while it trains logs the task's proper loss.
     loss = DEFAULT_METRIC[plan.data_card.task]
-    return step if step is not None else best_step(records, loss, greater_is_better=False)
+    return step if step is not None else best_step(iterate_log(log), loss, greater_is_better=False)
 
 
 def _predict_holdout(

@@ -14,10 +14,12 @@ INTERRUPTED = 130
 COMMANDS = {
     "run": ("run_command:run", "Train a model that predicts a column of a table."),
     "predict": ("predict_command:predict", "Predict new rows with the model of a run."),
-    "runs": ("runs_commands:runs", "List and show runs."),
+    "runs": ("runs_commands:runs", "List, show and explain runs."),
     "experts": ("experts_commands:experts", "List and show the installed experts."),
     "plugins": ("plugins_commands:plugins", "List plugins and check them."),
     "cards": ("cards_commands:cards", "Measure data cards and check model cards."),
+    "sandbox": ("sandbox_commands:sandbox", "Build and test the Docker sandbox."),
+    "reap": ("reap_command:reap", "Remove containers that dead runs left."),
     "doctor": ("doctor:doctor", "Say what is there, what is missing, and the remedy."),
 }
 
@@ -92,7 +94,10 @@ def run_program(program: Callable[[], Any]) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    click.echo(f"Error: {text}", err=True)
+    from automl_agent.cards.documents import escape_unseen
+
+    # The end of a traceback may be a part of it, and what a script printed.
+    click.echo("\n".join(map(escape_unseen, f"Error: {text}".split("\n"))), err=True)
     return code
 
 

@@ -11,6 +11,8 @@ from automl_agent.errors import SetupError
 from automl_agent.experts.requirements import describe_installation, find_missing
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import home_folder, journal_path
+from automl_agent.sandboxes.sandbox import SandboxOptions
+from automl_agent.ui.capability_table import describe_capabilities, show_capabilities
 from automl_agent.ui.options import output_format, print_json
 from automl_agent.ui.rendering import show_table
 
@@ -20,7 +22,10 @@ MIN_MEMORY_MIB = 1024
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; remedy: empty if all is well."""
+    """One thing that was looked at.
+
+    remedy: empty if all is well; of what is fine, what would make it better.
+    """
 
     what: str
     is_fine: bool
@@ -33,12 +38,15 @@ class Finding:
 def doctor(output_format: str) -> int:
     """Say what is there, what is missing, and the remedy. Exit code 1 if something is missing."""
     findings = list(examine())
-    is_fine = all(finding.is_fine for finding in findings)
+    sandbox = describe_capabilities()
+    is_fine = all(finding.is_fine for finding in findings) and not sandbox.is_lacking
     if output_format == "json":
-        print_json({"ok": is_fine, "findings": [asdict(finding) for finding in findings]})
+        listed = [asdict(finding) for finding in findings]
+        print_json({"ok": is_fine, "findings": listed, "docker": sandbox.to_json()})
     else:
         rows = [["ok" if f.is_fine else "MISSING", f.what, f.text, f.remedy] for f in findings]
         show_table(["", "what", "found", "remedy"], rows)
+        show_capabilities(sandbox)
         click.echo("All is well." if is_fine else "Something is missing; see the remedies.")
     return 0 if is_fine else 1
 
@@ -84,14 +92,13 @@ def _examine_plugins() -> Iterator[Finding]:
     from automl_agent.agent import load_all_plugins
 
     plugins = load_all_plugins()
-    for name, sandbox in plugins.sandboxes.items():
-        problem = sandbox.find_problem()
-        yield Finding(
-            f"sandbox {name}",
-            problem is None,
-            "usable" if not problem else "not usable",
-            problem or "",
-        )
+    sandboxes = plugins.sandboxes.items()
+    problems = {name: sandbox.find_problem(SandboxOptions()) for name, sandbox in sandboxes}
+    for name, problem in problems.items():
+        # The scripts of installed experts need no more than one sandbox.
+        is_fine = problem is None or None in problems.values()
+        text = "usable" if problem is None else "not there" if is_fine else "not usable"
+        yield Finding(f"sandbox {name}", is_fine, text, problem or "")
     for failure in plugins.failures:
         yield Finding(f"plugin {failure.distribution}", False, failure.reason, failure.remedy)
     if not plugins.experts:

@@ -3,16 +3,43 @@
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import InputError, PluginError
+from automl_agent.sandboxes.sandbox import SandboxOptions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 F = TypeVar("F", bound=Callable[..., Any])
+_SANDBOX_OPTIONS = (
+    click.option(
+        "--sandbox",
+        envvar="AUTOML_AGENT_SANDBOX",
+        default="auto",
+        show_default=True,
+        help="docker, process, or auto: docker where it can be used.",
+    ),
+    click.option("--gpus", "n_gpus", type=click.IntRange(0), default=0, help="GPUs to train on."),
+    click.option("--cpu-fallback", is_flag=True, help="Without those GPUs, train on processors."),
+    click.option("--runtime", default="", help="The container runtime, such as runsc."),
+    click.option(
+        "--allow-degraded",
+        multiple=True,
+        metavar="LIMIT",
+        help="Do without a limit that the engine cannot enforce; may be repeated.",
+    ),
+    click.option(
+        "--allow-generated-code-in-process",
+        "allow_generated",
+        is_flag=True,
+        help="DANGEROUS: code that a language model wrote may run outside a container.",
+    ),
+)
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -44,25 +71,43 @@ def output_format(function: F) -> F:
     )(function)
 
 
-def allow_generated(function: F) -> F:
-    """The option --allow-generated-code-in-process."""
-    return click.option(
-        "--allow-generated-code-in-process",
-        "allow_generated",
-        is_flag=True,
-        help="DANGEROUS: code that a language model wrote may run outside a container.",
-    )(function)
+def sandbox_choice(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options about the sandbox, as the arguments `sandbox` and `sandbox_options`."""
+
+    @wraps(function)
+    def collect(
+        *args: Any,
+        allow_degraded: tuple[str, ...],
+        runtime: str,
+        allow_generated: bool,
+        n_gpus: int,
+        cpu_fallback: bool,
+        **options: Any,
+    ) -> Any:
+        chosen = SandboxOptions(
+            allow_generated=allow_generated,
+            allow_degraded=allow_degraded,
+            runtime=runtime,
+            n_gpus=n_gpus,
+            cpu_fallback=cpu_fallback,
+        )
+        return function(*args, sandbox_options=chosen, **options)
+
+    for option in reversed(_SANDBOX_OPTIONS):
+        collect = option(collect)
+    return collect
 
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    lines = json.dumps(document, indent=1, ensure_ascii=False).split("\n")
+    click.echo("\n".join(map(escape_unseen, lines)))
 
 
 def warn_of_failures(failures: Iterable[PluginError]) -> None:
     """A line on standard error for each plugin that cannot be used."""
     for failure in failures:
-        click.echo(f"Warning: {failure}", err=True)
+        click.echo(escape_unseen(f"Warning: {failure}"), err=True)
 
 
 def missing_target(frame: "DataFrame") -> InputError:

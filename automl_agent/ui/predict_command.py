@@ -1,14 +1,17 @@
 """`automl-agent predict`: new rows with the model of a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from automl_agent.cards.data_card import Classes
 from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import InputError, SetupError
-from automl_agent.ui.options import allow_generated, output_format, print_json
+from automl_agent.sandboxes.sandbox import SandboxOptions
+from automl_agent.ui.options import output_format, print_json, sandbox_choice
+from automl_agent.ui.progress import describe_gpus, describe_sandbox
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,18 +26,17 @@ if TYPE_CHECKING:
     "--output", "-o", type=click.Path(path_type=Path), required=True, help="CSV or Parquet."
 )
 @click.option("--proba", is_flag=True, help="Also a column p:CLASS for each class.")
-@click.option("--sandbox", default="process", show_default=True)
-@allow_generated
+@sandbox_choice
 @output_format
 def predict(
     run: str,
     table: str,
     output: Path,
     sandbox: str,
+    sandbox_options: SandboxOptions,
     output_format: str,
     *,
     proba: bool,
-    allow_generated: bool,
 ) -> None:
     """Predict the rows of TABLE with the model of RUN (its id, or "last").
 
@@ -44,9 +46,9 @@ def predict(
     from automl_agent.agent import Agent
 
     check_output(output, table)
-    agent = Agent(sandbox=sandbox)
+    agent = Agent(sandbox=sandbox, sandbox_options=sandbox_options, on_event=_show_event)
     result = agent.load(run)
-    prediction = result.predict_rows(agent.read_table(table), allow_generated=allow_generated)
+    prediction = result.predict_rows(agent.read_table(table))
     frame = build_frame(prediction, proba=proba)
     write_frame(frame, output)
     for note in prediction.notes:
@@ -56,6 +58,13 @@ def predict(
         print_json(document | {"notes": list(prediction.notes)})
     else:
         click.echo(f"Wrote {len(frame)} predictions to {output}.")
+
+
+def _show_event(name: str, fields: Mapping[str, Any]) -> None:
+    is_second_choice = name == "sandbox_chosen" and fields["problems"]
+    text = describe_sandbox(fields) if is_second_choice else describe_gpus(name, fields)
+    if text:
+        click.echo(escape_unseen(text), err=True)
 
 
 def check_output(output: Path, table: str) -> None:

@@ -151,9 +151,29 @@ class NoProgress:
         """Nothing to put away."""
 
 
+def describe_sandbox(fields: Mapping[str, Any]) -> str:
+    """Which sandbox it is, and why no better one."""
+    return " ".join([f"Sandbox: {fields['name']}.", *fields["problems"]])
+
+
+def describe_gpus(name: str, fields: Mapping[str, Any]) -> str:
+    """What became of the GPUs that were asked for; nothing for other events."""
+    match name:
+        case "gpus_leased":
+            return f"GPUs: {', '.join(fields['gpus'])}"
+        case "gpus_missing":
+            return f"On processors instead of GPUs: {fields['reason']}"
+        case "gpus_not_empty":
+            return f"Warning: {'; '.join(fields['gpus'])} after the end; look at nvidia-smi."
+        case _:
+            return ""
+
+
 def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> str:
     """The line for an event that a person wants to see, or nothing."""
     match name:
+        case "sandbox_chosen":
+            return describe_sandbox(fields)
         case "data_profiled":
             return (
                 f"{fields['name']}: {fields['n_rows']} rows, {fields['n_features']} features, "
@@ -171,4 +191,4 @@ def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> 
         case "controller_text":
             return str(fields["text"])
         case _:
-            return ""
+            return describe_gpus(name, fields)

@@ -11,12 +11,13 @@ from automl_agent.cards.metric import Task
 from automl_agent.controllers.gate import Gate, OpenGate
 from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS
 from automl_agent.errors import InputError
+from automl_agent.sandboxes.sandbox import SandboxOptions
 from automl_agent.ui.options import (
     Duration,
-    allow_generated,
     missing_target,
     output_format,
     print_json,
+    sandbox_choice,
     warn_of_failures,
 )
 from automl_agent.ui.progress import BarProgress, LineProgress, NoProgress, Standing
@@ -41,8 +42,7 @@ Progress = BarProgress | LineProgress | NoProgress
 @click.option("--trials", "n_trials", type=int, default=DEFAULT_TRIALS, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--controller", default="planner", show_default=True)
-@click.option("--sandbox", default="process", show_default=True)
-@allow_generated
+@sandbox_choice
 @click.option("--yes", "-y", is_flag=True, help="Train without asking.")
 @click.option("--no-input", is_flag=True, help="Never ask anything.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
@@ -54,6 +54,7 @@ def run(
     split_by_group: str | None,
     controller: str,
     sandbox: str,
+    sandbox_options: SandboxOptions,
     output_format: str,
     *,
     yes: bool,
@@ -70,7 +71,13 @@ def run(
     progress = choose_progress(Standing(time_s, n_trials), quiet=quiet)
     gate: Gate = TerminalGate(_pausing(progress)) if is_asked else OpenGate()
     try:
-        agent = Agent(controller=controller, sandbox=sandbox, gate=gate, on_event=progress)
+        agent = Agent(
+            controller=controller,
+            sandbox=sandbox,
+            sandbox_options=sandbox_options,
+            gate=gate,
+            on_event=progress,
+        )
         warn_of_failures(agent.plugins.failures)
         if target is None:
             raise missing_target(agent.read_table(table))

@@ -10,11 +10,15 @@ from automl_agent.runs.journal import TABLES, Journal
 from automl_agent.runs.run_directory import choose_run, home_folder, journal_path
 from automl_agent.ui.options import output_format, print_json
 from automl_agent.ui.rendering import format_number, show_result, show_table
+from automl_agent.ui.runs_explain import explain_run
 
 
 @click.group()
 def runs() -> None:
-    """List and show runs."""
+    """List, show and explain runs."""
+
+
+runs.add_command(explain_run)
 
 
 @runs.command("list")

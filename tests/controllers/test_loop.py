@@ -9,6 +9,7 @@ from automl_agent import Reply, Tool, ToolCall
 from automl_agent.controllers.chat_model import Message
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.session import Session
+from automl_agent.sandboxes.sandbox import SandboxOptions
 from automl_agent.testing import ScriptedChatModel
 
 from .conftest import MakeSession
@@ -155,7 +156,7 @@ def test_generated_code_does_not_run_in_the_process_sandbox(make_session: MakeSe
 
 
 def test_generated_code_runs_where_the_person_allowed_it(make_session: MakeSession) -> None:
-    session = make_session(allow_generated=True)
+    session = make_session(sandbox_options=SandboxOptions(allow_generated=True))
     expert = session.plugins.experts["xgboost"]
     session.plugins.tools["profile_dataset"].run(session)
     session.plugins.tools["assign_expert"].run(session, expert="xgboost", reason="")

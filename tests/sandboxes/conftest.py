@@ -1,6 +1,7 @@
 """A step in the process sandbox whose jobs are scripts that a test writes."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,7 +27,12 @@ class Step:
         self._n_jobs = 0
 
     def start(
-        self, sandbox: ProcessSandbox, *, warm_imports: Sequence[str] = (), memory_mib: int = 4096
+        self,
+        sandbox: ProcessSandbox,
+        *,
+        warm_imports: Sequence[str] = (),
+        memory_mib: int = 4096,
+        time_limit_s: float = 3600.0,
     ) -> ProcessHandle:
         """The handle of the started step."""
         spec = StepSpec(
@@ -35,6 +41,7 @@ class Step:
             warm_imports=tuple(warm_imports),
             resources=Resources(cpus=1, memory_mib=memory_mib),
             is_generated=False,
+            time_limit_s=time_limit_s,
         )
         self.handle = sandbox.start(spec)
         return self.handle
@@ -81,6 +88,12 @@ class Step:
 
 
 MakeStep = Callable[..., Step]
+WriteDriver = Callable[..., Path]
+THREE_GPUS = """\
+GPU-aaaa, NVIDIA H100, 81559, 300
+GPU-bbbb, NVIDIA H100, 81559, 4
+GPU-cccc, NVIDIA L4, 23034, 4
+"""
 
 
 @pytest.fixture
@@ -97,6 +110,25 @@ def make_step(tmp_path: Path) -> Iterator[MakeStep]:
     yield make
     for step in steps:
         step.handle.stop()
+
+
+@pytest.fixture
+def write_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteDriver:
+    """Puts an nvidia-smi before all others that gives these answers, or runs another script."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def write(table: str = THREE_GPUS, listing: str = "", *, script: str = "") -> Path:
+        (folder / "table").write_text(table)
+        (folder / "listing").write_text(listing)
+        program = folder / "nvidia-smi"
+        answer = f'case "$1" in -L) cat {folder}/listing;; *) cat {folder}/table;; esac'
+        program.write_text(f"#!/bin/sh\n{script or answer}\n")
+        program.chmod(0o755)
+        return program
+
+    return write
 
 
 def wait_until(condition: Callable[[], object]) -> None:

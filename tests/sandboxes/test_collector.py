@@ -170,8 +170,11 @@ def test_the_size_of_all_files_together_is_limited(
     assert (tmp_path / "out").exists() == is_allowed
 
 
-def test_a_file_of_holes_counts_with_its_length(model: Path, tmp_path: Path) -> None:
+def test_a_file_of_holes_is_refused_and_a_short_one_is_not(model: Path, tmp_path: Path) -> None:
     with (model / "holes.npy").open("wb") as file:
-        file.truncate(collector.MAX_TOTAL_BYTES + 1)
-    with pytest.raises(SandboxError, match="bytes"):
-        collect_folder(model, tmp_path / "out")
+        file.truncate(2**20)
+    collect_folder(model, tmp_path / "first")
+    with (model / "holes.npy").open("r+b") as file:
+        file.truncate(2**20 + 1)
+    with pytest.raises(SandboxError, match="holes"):
+        collect_folder(model, tmp_path / "second")

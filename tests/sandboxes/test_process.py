@@ -3,16 +3,21 @@
 import json
 import os
 import resource
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from automl_agent.errors import SandboxError
 from automl_agent.experts.plan import Resources
+from automl_agent.sandboxes import runner_config
 from automl_agent.sandboxes.process import MAX_FILE_BYTES, ProcessSandbox
-from automl_agent.sandboxes.sandbox import StepSpec
+from automl_agent.sandboxes.sandbox import SandboxOptions, StepEnd, StepSpec
 
 from .conftest import MakeStep, Step, is_running, wait_until
 from .test_runner import SLEEP, START_CHILD, START_DAEMON
@@ -27,7 +32,7 @@ model.mkdir()
 
 
 def test_nothing_stands_in_its_way_here() -> None:
-    assert ProcessSandbox().find_problem() is None
+    assert ProcessSandbox().find_problem(SandboxOptions()) is None
 
 
 def test_a_script_sees_the_built_environment_and_nothing_else(
@@ -52,6 +57,7 @@ def test_a_script_sees_the_built_environment_and_nothing_else(
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        "NUMEXPR_NUM_THREADS": "1",
         "GOMP_SPINCOUNT": "1000",
         "OPENBLAS_CORETYPE": "Haswell",
         "AUTOML_IN": str(step.folder / "in"),
@@ -82,6 +88,85 @@ def test_a_script_has_limits_on_core_dumps_file_sizes_and_open_files(make_step: 
     n_files = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
     expected = [(0, 0), (MAX_FILE_BYTES, MAX_FILE_BYTES), (n_files, n_files)]
     assert step.output("0001") == f"{expected}\n"
+
+
+def test_a_script_has_less_than_its_caller(make_step: MakeStep) -> None:
+    step = make_step()
+    step.run(
+        "import os; from pathlib import Path\n"
+        "status = dict(l.split(':', 1) for l in Path('/proc/self/status').open())\n"
+        "print(status['NoNewPrivs'].strip(), status['Umask'].strip())\n"
+        "print(Path('/proc/self/oom_score_adj').read_text().strip())\n"
+        "print(Path(f'/proc/{os.getppid()}/oom_score_adj').read_text().strip())"
+    )
+    assert step.output("0001").split() == ["1", "0077", "1000", "500"]
+
+
+def test_a_setuid_program_gives_a_script_no_rights(make_step: MakeStep, tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can make a program that would give rights to another user")
+    program = tmp_path / "id"
+    shutil.copy("/usr/bin/id", program)
+    for folder in (*tmp_path.parents, tmp_path):
+        if str(folder).startswith(tempfile.gettempdir() + "/"):
+            folder.chmod(0o755)
+    program.chmod(0o4755)
+    become_nobody = f"import os; os.setuid(65534); os.execv({str(program)!r}, ['id', '-u'])"
+    # The positive control: without the sandbox, it does give them.
+    control = subprocess.run([sys.executable, "-c", become_nobody], capture_output=True, text=True)
+    step = make_step()
+    step.run(become_nobody)
+    assert (control.stdout, step.output("0001")) == ("0\n", "65534\n")
+
+
+def test_a_script_inherits_no_open_file_but_the_standard_ones(
+    make_step: MakeStep, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("")
+    with secret.open() as file:
+        os.set_inheritable(file.fileno(), True)
+        step = make_step()
+        step.run(
+            "import os; from pathlib import Path\n"
+            "print([str(p.readlink()) for p in Path('/proc/self/fd').iterdir() if p.is_symlink()])"
+        )
+    assert "output.txt" in step.output("0001")
+    assert "secret" not in step.output("0001")
+
+
+def test_a_step_ends_itself_when_its_time_is_over(make_step: MakeStep, monkeypatch: Any) -> None:
+    monkeypatch.setattr(runner_config, "STEP_MARGIN_S", 0.2)
+    step = make_step(time_limit_s=0.3)
+    job = step.submit(SLEEP)
+    assert step.wait(job)["status"] == "timeout"
+    wait_until(step.handle.poll)
+    end = step.handle.poll()
+    assert end is not None
+    assert (end.status, end.message) == ("timeout", "The step took longer than its 0 s.")
+
+
+FILL_DISK = """
+import os, time
+from pathlib import Path
+out = Path(os.environ["AUTOML_OUT"])
+print("filling", flush=True)
+for number in range(100_000):
+    (out / f"{number}").write_bytes(bytes(SIZE))
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("size", [2**20, 0], ids=["bytes", "files"])
+def test_a_job_that_fills_the_disk_is_ended_and_what_it_wrote_is_gone(
+    make_step: MakeStep, size: int
+) -> None:
+    step = make_step(sandbox=ProcessSandbox(max_out_bytes=100 * 2**20))
+    result = step.run(FILL_DISK.replace("SIZE", str(size)))
+    assert result["status"] == "disk"
+    assert result["evidence"]["out_limit_bytes"] == 100 * 2**20
+    assert [path.name for path in step.out("0001").iterdir()] == ["output.txt"]
+    assert step.run("pass")["status"] == "ok"
 
 
 def test_nothing_beside_the_caller_or_the_runner_is_imported(
@@ -142,10 +227,11 @@ def test_stop_ends_the_job_of_a_runner_that(make_step: MakeStep, number: signal.
 def test_stop_is_harmless_twice_and_after_the_end(make_step: MakeStep) -> None:
     step = make_step()
     (step.folder / "in" / "jobs" / "end").touch()
-    wait_until(lambda: step.handle.poll() == "ok")
+    wait_until(step.handle.poll)
     step.handle.stop()
     step.handle.stop()
-    assert step.handle.poll() == "ok"
+    evidence = {"exit_code": 0, "pid": step.handle.pid, "time_limit_s": 3600.0}
+    assert step.handle.poll() == StepEnd("ok", evidence=evidence)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +251,8 @@ def test_the_status_tells_how_the_runner_ended(
     step.submit(script)
     step.submit("pass")
     wait_until(lambda: step.handle.poll() is not None)
-    assert step.handle.poll() == status
+    end = step.handle.poll()
+    assert end is not None and end.status == status
     assert ("FileExistsError" in step.handle.output_tail()) == (status == "error")
 
 
@@ -211,7 +298,7 @@ def test_generated_code_runs_only_where_the_person_allowed_it(
     tmp_path: Path, allowed: bool
 ) -> None:
     folder = Step(tmp_path / "step").folder
-    spec = StepSpec("step", folder, (), Resources(1, 4096), True, allow_generated=allowed)
+    spec = StepSpec("step", folder, (), Resources(1, 4096), True, options=SandboxOptions(allowed))
     if allowed:
         ProcessSandbox().start(spec).stop()
     else:

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from automl_agent.assets import asset_path
+from automl_agent.experts.plan import Resources
 from automl_agent.sandboxes.process import ProcessSandbox
+from automl_agent.sandboxes.runner_config import build_runner_config
+from automl_agent.sandboxes.sandbox import StepSpec
 
 from .conftest import PATIENCE_S, MakeStep, Step, is_running, wait_until
 
@@ -270,7 +273,8 @@ def test_the_runner_ends_when_there_will_be_no_more_jobs(make_step: MakeStep) ->
     assert step.handle.poll() is None
     (step.folder / "in" / "jobs" / "end").touch()
     wait_until(lambda: step.handle.poll() is not None)
-    assert step.handle.poll() == "ok"
+    end = step.handle.poll()
+    assert end is not None and end.status == "ok"
 
 
 OWNER = """
@@ -323,8 +327,11 @@ def test_a_runner_whose_owner_was_gone_before_it_began_ends_at_once(tmp_path: Pa
     step = Step(tmp_path / "step")
     step.submit(SLEEP)
     # No process has so large an id.
-    config = {"owner_pid": 2**30, "warm_imports": [], "memory_mib": 4096, "grace_s": 0}
-    (step.folder / "in" / "runner.json").write_text(json.dumps({**config, "max_file_bytes": 2**20}))
+    spec = StepSpec("step", step.folder, (), Resources(1, 4096), is_generated=False)
+    config = build_runner_config(
+        spec, job_grace_s=0, max_file_bytes=2**20, scratch=(), is_contained=False
+    )
+    (step.folder / "in" / "runner.json").write_text(json.dumps({**config, "owner_pid": 2**30}))
     folders = [step.folder / name for name in ("in", "out", "code")]
     command = [sys.executable, asset_path("sandbox", "runner.py"), *folders]
     subprocess.run(command, check=True, timeout=PATIENCE_S)
@@ -339,5 +346,6 @@ def test_a_job_that_comes_after_the_signal_to_stop_is_not_started(make_step: Mak
     os.kill(step.handle.pid, signal.SIGTERM)
     os.kill(step.handle.pid, signal.SIGCONT)
     wait_until(lambda: step.handle.poll() is not None)
-    assert step.handle.poll() == "ok"
+    end = step.handle.poll()
+    assert end is not None and end.status == "ok"
     assert not step.out("0002").exists()

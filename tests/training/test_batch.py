@@ -10,9 +10,11 @@ import pytest
 
 from automl_agent.errors import SandboxError
 from automl_agent.experts.plan import Resources
+from automl_agent.sandboxes import step as step_module
 from automl_agent.sandboxes.process import ProcessSandbox
-from automl_agent.training import batch as batch_module
-from automl_agent.training.batch import JobEnd, link_data, write_whole
+from automl_agent.sandboxes.runner_config import MAX_OUTPUT_BYTES
+from automl_agent.sandboxes.step import JobEnd, write_whole
+from automl_agent.training.batch import link_data
 from automl_agent.training.dataset import Dataset
 from automl_agent.training.training_log import LogRecord, read_log, read_predictions
 
@@ -55,7 +57,15 @@ def test_a_job_is_run_to_its_end(dataset: Dataset, open_batch: OpenBatch) -> Non
         start_delay_s=end.start_delay_s,
         folder=batch.job_folder("0001"),
         message="",
+        evidence=end.evidence,
     )
+    assert end.evidence == {
+        "memory_limit_mib": 4096,
+        "time_limit_s": 30,
+        "output_bytes": len("hello\n"),
+        "output_limit_bytes": MAX_OUTPUT_BYTES,
+        "ended_by_runner": 0,
+    }
     assert 0 < end.seconds < 30
     assert 5 < end.max_rss_mib < 1000
     assert (end.folder / "output.txt").read_text() == "hello\n"
@@ -211,13 +221,16 @@ def test_a_runner_that_dies_is_a_sandbox_error_with_what_it_printed(
         open_batch(plan).run(make_job(plan))
 
 
-def test_a_runner_that_does_not_answer_is_given_up(
+def test_a_job_that_stops_its_runner_ends_at_its_limit_all_the_same(
     dataset: Dataset, open_batch: OpenBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_module, "LOST_AFTER_S", 0.2)
+    monkeypatch.setattr(step_module, "OVERDUE_S", 0.2)
     plan = make_plan(dataset.card, f"import os; os.kill(os.getppid(), 19)\n{SLEEP}")
-    with pytest.raises(SandboxError, match="does not answer"):
-        open_batch(plan).run(make_job(plan, time_limit_s=0.1))
+    end = open_batch(plan).run(make_job(plan, time_limit_s=0.1))
+    assert (end.status, end.message) == (
+        "timeout",
+        "It kept its runner from ending it in time.",
+    )
 
 
 def test_a_closed_batch_runs_nothing(dataset: Dataset, open_batch: OpenBatch) -> None:
@@ -235,6 +248,7 @@ GOOD = {
     "seconds": 1.0,
     "max_rss_mib": 1.0,
     "start_delay_s": 0.0,
+    "evidence": {},
 }
 FORGERIES = {
     "no JSON": "path.write_text('nonsense')",

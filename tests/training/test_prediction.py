@@ -18,6 +18,7 @@ from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.search_space import starting_points
 from automl_agent.runs.run_directory import RunDirectory, create_run_directory
 from automl_agent.sandboxes.process import ProcessSandbox
+from automl_agent.sandboxes.sandbox import SandboxOptions
 from automl_agent.testing.tables import TARGET, load_example
 from automl_agent.training.batch import Batch, link_data
 from automl_agent.training.blend import blend_predictions
@@ -41,7 +42,7 @@ class FinishedRun:
     rows: pd.DataFrame
 
     def predict(self, frame: pd.DataFrame) -> Prediction:
-        return predict_table(self.directory, frame, ProcessSandbox(), RESOURCES)
+        return predict_table(self.directory, frame, ProcessSandbox(), RESOURCES, SandboxOptions())
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def test_a_table_without_a_column_is_an_error_that_names_it(run: FinishedRun) ->
 def test_a_run_without_a_model_is_an_error(run: FinishedRun, home: Path) -> None:
     directory = create_run_directory(home)
     with pytest.raises(InputError, match=f"The run {directory.run_id} delivered no model"):
-        predict_table(directory, run.rows, ProcessSandbox(), RESOURCES)
+        predict_table(directory, run.rows, ProcessSandbox(), RESOURCES, SandboxOptions())
 
 
 def test_a_model_that_is_damaged_is_a_training_error_that_names_it(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from automl_agent.cards.documents import validator
 from automl_agent.errors import SandboxError
+from automl_agent.sandboxes.untrusted import read_tail, read_untrusted
 from automl_agent.training import training_log
 from automl_agent.training.training_log import (
     LogRecord,
@@ -21,8 +22,6 @@ from automl_agent.training.training_log import (
     parse_records,
     read_log,
     read_predictions,
-    read_tail,
-    read_untrusted,
 )
 
 RECORD = {
@@ -159,8 +158,8 @@ def test_a_log_that_grows_is_read_line_by_line_each_once(tmp_path: Path) -> None
         assert tail.read_new() == []
         log.write(b"\n" + line + line[:-1])
         assert tail.read_new() == [PARSED, PARSED]
-    assert tail.read_rest() == [PARSED]
-    assert tail.read_rest() == tail.read_new() == []
+    assert list(tail.read_rest()) == [PARSED]
+    assert list(tail.read_rest()) == tail.read_new() == []
     assert read_log(path) == [PARSED] * 4
 
 

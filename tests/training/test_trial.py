@@ -81,6 +81,7 @@ def test_a_trial_is_scored_by_the_framework_on_the_validation_rows(
         "max_rss_mib": pytest.approx(trial.max_rss_mib, abs=0.1),
         "n_steps": 20,
         "message": "",
+        "evidence": dict(trial.evidence),
     }
     assert trial.predictions is not None
     np.testing.assert_allclose(trial.predictions, predictions)

@@ -109,7 +109,7 @@ def test_parquet_goes_in_and_comes_out(program: Program, table: Path, tmp_path: 
         pytest.param(
             ["run", "TABLE", "--target", "target", "--sandbox", "dokcer"],
             4,
-            "process",
+            "Did you mean 'docker'?",
             id="sandbox",
         ),
         pytest.param(["runs", "show", "2020"], 4, "There is no run", id="run"),

@@ -37,12 +37,18 @@ def booster_parameters(job: dict) -> dict:
         "max_depth": 0,
         "max_cat_to_onehot": MAX_CATEGORIES_ONE_HOT,
         "nthread": job["resources"]["cpus"],
+        "device": find_device(job),
         "seed": job["seed"],
         **job["settings"],
     }
     if job["task"] == "multiclass_classification":
         parameters["num_class"] = job["n_classes"]
     return parameters
+
+
+def find_device(job: dict) -> str:
+    """The first GPU if there is one; XGBoost itself trains on no more than one."""
+    return "cuda" if job["resources"]["gpus"] else "cpu"
 
 
 def predict_rows(booster: xgboost.Booster, features: xgboost.DMatrix, task: str) -> np.ndarray:

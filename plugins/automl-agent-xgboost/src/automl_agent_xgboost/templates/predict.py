@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 from data_processing import build_features, load_categories
-from model import predict_rows
+from model import find_device, predict_rows
 
 IN = Path(os.environ.get("AUTOML_IN", "/in"))
 OUT = Path(os.environ.get("AUTOML_OUT", "/out"))
@@ -20,7 +20,8 @@ job = json.loads(Path(os.environ.get("AUTOML_JOB", IN / "job.json")).read_text()
 # Load.
 model = IN / job["model"]
 categories = load_categories(model)
-booster = xgboost.Booster({"nthread": job["resources"]["cpus"]}, model_file=model / "booster.ubj")
+parameters = {"nthread": job["resources"]["cpus"], "device": find_device(job)}
+booster = xgboost.Booster(parameters, model_file=model / "booster.ubj")
 
 # Predict.
 rows = pd.read_parquet(IN / job["data"]["predict"])

@@ -123,6 +123,8 @@ class Step:
             message = f"It was killed after {kill_after_s:.1f} s, when its time was over."
             evidence = {**end.evidence, "enforced_by": "agent", "time_limit_s": kill_after_s}
             return replace(end, status="timeout", message=message, evidence=evidence)
+        if end.status == "killed":
+            raise SandboxError("Somebody else ended the sandbox, and with it the job that ran.")
         return end
 
     def output_tail(self) -> str:

@@ -1,6 +1,5 @@
 """Delivery: the best trials trained again on all rows, blended, scored on held-out rows, saved."""
 
-import contextlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -95,11 +94,12 @@ def deliver(
     Raises: SandboxError if not one finalist could be delivered.
     """
     refits: dict[str, Refit] = {}
+    problems: list[SandboxError] = []
     finalists = choose_finalists(metric, trials)
     for trial in finalists:
         plan, batch = plans[trial.plan_id], batches[trial.plan_id]
         limit_s = time_left_s()
-        with contextlib.suppress(SandboxError):  # another finalist may fare better
+        try:
             if limit_s > REFIT_FACTOR * trial.seconds:
                 refit = refit_trial(batch, plan, trial, dataset, seed=seed, time_limit_s=limit_s)
                 refits[trial.trial_id] = refit
@@ -107,7 +107,9 @@ def deliver(
                 refits[trial.trial_id] = reuse_trial(
                     batch, plan, trial, dataset, time_limit_s=_REUSE_S
                 )
-    refits = refits or _reuse_first(finalists, plans, batches, dataset)
+        except SandboxError as exc:  # another finalist may fare better
+            problems.append(exc)
+    refits = refits or _reuse_first(finalists, plans, batches, dataset, problems)
     weights = _choose_members(metric, dataset, refits)
     return _build_delivery(trials, refits, weights, dataset, metric, metrics)
 
@@ -172,18 +174,22 @@ def _reuse_first(
     plans: Mapping[str, Plan],
     batches: Mapping[str, Batch],
     dataset: Dataset,
+    problems: list[SandboxError],
 ) -> dict[str, Refit]:
-    """The own model of the best trial that still has one: better than none."""
-    problem = SandboxError("No trial has finished.")
+    """The own model of the best trial that still has one: better than none.
+
+    problems: what kept the finalists from being trained again; the first is the cause of the rest.
+    Raises: SandboxError if there is none.
+    """
     for trial in finalists:
         plan, batch = plans[trial.plan_id], batches[trial.plan_id]
         try:
             refit = reuse_trial(batch, plan, trial, dataset, time_limit_s=_REUSE_S)
         except SandboxError as exc:
-            problem = exc
+            problems.append(exc)
         else:
             return {trial.trial_id: refit}
-    raise problem
+    raise problems[0] if problems else SandboxError("No trial has finished.")
 
 
 def _choose_members(

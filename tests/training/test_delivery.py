@@ -255,10 +255,10 @@ def test_when_that_is_gone_too_the_next_ones_is_taken(make_run: MakeRun) -> None
     assert list(run.deliver().refits) == ["tiny-1"]
 
 
-def test_when_nothing_can_be_delivered_the_last_reason_is_told(make_run: MakeRun) -> None:
+def test_when_nothing_can_be_delivered_the_first_reason_is_told(make_run: MakeRun) -> None:
     run = make_run([0.3], fail_refits("True"))
     (run.trials[0].folder / "model" / "model.json").unlink()
-    with pytest.raises(SandboxError, match=r"(?s)tiny-1: error\. .*model.json"):
+    with pytest.raises(SandboxError, match=r"(?s)tiny-1: error\. .*no refit"):
         run.deliver()
     run.trials = []
     with pytest.raises(SandboxError, match="No trial has finished"):

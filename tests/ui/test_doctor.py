@@ -24,7 +24,7 @@ def test_without_an_engine_the_process_sandbox_is_enough(program: Program) -> No
     assert document["ok"]
     (docker,) = (f for f in document["findings"] if f["what"] == "sandbox docker")
     assert (docker["is_fine"], docker["text"]) == (True, "not there")
-    assert "install Docker, or set DOCKER_HOST" in docker["remedy"]
+    assert "start it, install Docker, or set DOCKER_HOST" in docker["remedy"]
     assert document["docker"] == {"problem": docker["remedy"], "capabilities": []}
     lines = program("doctor").out.splitlines()
     assert lines[-2:] == [f"Docker: nothing was measured. {docker['remedy']}", "All is well."]

@@ -132,7 +132,7 @@ def _explain_cause(exc: BaseException) -> str | None:
             "(sudo usermod -aG docker $USER, then log in again), or use rootless Docker."
         )
     if isinstance(exc, FileNotFoundError):
-        return f"no Docker engine is at {where}; install Docker, or set DOCKER_HOST."
+        return f"no Docker engine is at {where}; start it, install Docker, or set DOCKER_HOST."
     if isinstance(exc, ConnectionError):
         return f"the engine at {where} is not running; start it (sudo systemctl start docker)."
     return None

@@ -21,6 +21,7 @@ from automl_agent.sandboxes.docker.engine import (
 )
 from automl_agent.sandboxes.docker.output import Output
 from automl_agent.sandboxes.docker.policy import Policy, count_pids
+from automl_agent.sandboxes.docker.verdict import judge_end
 from automl_agent.sandboxes.sandbox import StepEnd, StepSpec
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ LOST_AFTER_S = 15.0
 _LAST_OUTPUT_S = 2.0
 _TAIL_CHARACTERS = 4096
 _EVIDENCE_CHARACTERS = 2**16
-# `timeout` exits so when it has ended what it ran: by SIGTERM, by SIGKILL.
-_TTL_CODES = (124, 137)
-GPU_MISSING = 90
 _UNENDING = (
     "The engine does not end the container: it hangs in a device or on a disk. The step is lost; "
     "restart the machine."
@@ -239,34 +237,15 @@ class DockerHandle:
         }
         if cause is not None:
             return StepEnd(cause.status, cause.message, evidence)
-        code = state["ExitCode"]
-        if code == 0:
-            return StepEnd("ok", "", evidence)
-        if code == GPU_MISSING and self._spec.resources.gpus:
-            message = (
-                "The container does not see the GPUs that it was given "
-                f"({self.output_tail().strip()}); check `nvidia-smi` and the NVIDIA Container "
-                "Toolkit."
-            )
-            return StepEnd("gpu_missing", message, evidence)
-        if state["OOMKilled"]:
-            limit_mib = self._spec.resources.memory_mib
-            return StepEnd("oom", f"The step used more than its {limit_mib} MiB.", evidence)
-        if code in _TTL_CODES and self._is_past_ttl(state):
-            evidence |= {"enforced_by": "container's own deadline"}
-            return StepEnd("timeout", "The container's own deadline ended it.", evidence)
-        if code == 137:
-            return StepEnd("killed", "Somebody else killed the container.", evidence)
-        return StepEnd("error", "", evidence)
-
-    def _is_past_ttl(self, state: dict[str, Any]) -> bool:
-        from datetime import datetime
-
-        started, finished = (
-            datetime.fromisoformat(state[key][:19]) for key in ("StartedAt", "FinishedAt")
+        has_end = (self._spec.folder / "in" / "jobs" / "end").exists()
+        return judge_end(
+            state,
+            self._spec,
+            self._policy,
+            is_expected=self._is_stopping or has_end,
+            printed=self.output_tail(),
+            evidence=evidence,
         )
-        ttl_s = self._spec.time_limit_s + self._policy.ttl_margin_s
-        return (finished - started).total_seconds() >= ttl_s - 1  # both are cut to seconds
 
     def _describe(self) -> dict[str, Any]:
         """What a limit is measured against."""

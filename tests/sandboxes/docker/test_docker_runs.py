@@ -101,7 +101,7 @@ def test_without_an_engine_docker_by_name_is_refused_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-    with pytest.raises(SetupError, match="install Docker, or set DOCKER_HOST"):
+    with pytest.raises(SetupError, match="start it, install Docker, or set DOCKER_HOST"):
         Agent(sandbox="docker").find_sandbox()
     table = tmp_path / "table.csv"
     table.write_text("a,b\n" + "1,2\n" * 50)

@@ -1,5 +1,6 @@
 """What a step says when its engine, container or machine fails: never that it was the script."""
 
+import contextlib
 import gc
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from docker.errors import NotFound
 
 from automl_agent.errors import GpuMissingError, SandboxError
 from automl_agent.experts.plan import Resources
@@ -673,10 +675,17 @@ def test_a_name_that_is_taken_on_a_real_engine_is_left_alone_and_named(
 
 
 def wait_for_running(engine: "APIClient") -> str:
-    wait_until(lambda: find_names(engine))
-    (name,) = find_names(engine)
-    wait_until(lambda: engine.inspect_container(name)["State"]["Running"])
-    return name
+    names: list[str] = []
+
+    def is_running() -> bool:
+        # The container of the test before may still be on its way out, under the same name.
+        names[:] = find_names(engine)
+        with contextlib.suppress(NotFound):
+            return bool(names) and engine.inspect_container(names[0])["State"]["Running"]
+        return False
+
+    wait_until(is_running)
+    return names[0]
 
 
 @pytest.mark.docker

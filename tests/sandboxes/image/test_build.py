@@ -1,6 +1,8 @@
 """The image's name, and what a real build makes of it."""
 
+import fcntl
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -134,14 +136,18 @@ def test_the_image_is_small_enough_and_says_what_it_is(engine: "APIClient", imag
 
 
 @pytest.fixture
-def base(engine: "APIClient", image: str) -> str:
+def base(engine: "APIClient", image: str) -> Iterator[str]:
     """The base of the image that is there: a build from it fetches nothing but packages."""
-    return str(engine.inspect_image(image)["Config"]["Labels"]["automl-agent.base"])
+    with (Path(tempfile.gettempdir()) / "automl-agent-test-builds.lock").open("w") as lock:
+        # Tests that build take turns: what one is about to take away, another would find.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield str(engine.inspect_image(image)["Config"]["Labels"]["automl-agent.base"])
 
 
 @pytest.fixture
-def small_image(engine: "APIClient") -> Iterator[str]:
+def small_image(engine: "APIClient", base: str) -> Iterator[str]:
     """The name of a small image, which is removed when the test has built it."""
+    del base  # while others build, what they leave is not ours
     from docker.errors import ImageNotFound
 
     name = image_name([SMALL])

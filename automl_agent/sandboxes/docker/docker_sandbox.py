@@ -38,7 +38,7 @@ from automl_agent.sandboxes.docker.engine import (
 )
 from automl_agent.sandboxes.docker.handle import DockerHandle
 from automl_agent.sandboxes.docker.owner import current_owner
-from automl_agent.sandboxes.docker.policy import Policy, default_policy
+from automl_agent.sandboxes.docker.policy import Policy, default_policy, has_user
 from automl_agent.sandboxes.docker.reaper import read_owner, reap, write_owner
 from automl_agent.sandboxes.docker.specification import (
     LABEL,
@@ -90,6 +90,12 @@ class DockerSandbox:
         check_allowed_names(options.allow_degraded)
         if os.name != "posix":
             return "It needs Linux or macOS; on Windows, use WSL 2."
+        user_id = (self._policy or default_policy()).user_id
+        if not has_user(user_id):
+            return (
+                f"You are root of a user namespace without a user {user_id}, as whom containers "
+                "run; start outside of it, or as a user who is not root."
+            )
         try:
             with closing(open_engine(PING_LIMIT_S)) as client:
                 with explaining_errors("ask the engine what it can do"):

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from automl_agent.sandboxes.runner_config import (
     JOB_GRACE_S,
@@ -51,6 +52,16 @@ def default_policy() -> Policy:
     """The policy for this process's user."""
     user_id, group_id = os.getuid(), os.getgid()
     return Policy(user_id or NOBODY, group_id or NOBODY)
+
+
+def has_user(user_id: int) -> bool:
+    """Whether files can be given to a user: root of a user namespace knows some users only."""
+    try:
+        lines = Path("/proc/self/uid_map").read_text().splitlines()
+    except OSError:
+        return True  # no Linux, so no such namespaces
+    ranges = [[int(number) for number in line.split()] for line in lines]
+    return any(first <= user_id < first + count for first, _outside, count in ranges)
 
 
 def count_pids(cpus: int) -> int:

@@ -1,6 +1,9 @@
 """Whole runs in containers: the same results as in a process; and without an engine."""
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +117,18 @@ def test_without_an_engine_docker_by_name_is_refused_with_the_remedy(
 def test_where_engine_and_image_are_there_docker_is_the_default(image: str) -> None:
     del image
     assert Agent(sandbox="auto").find_sandbox().name == "docker"
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare for a user namespace")
+def test_root_of_a_user_namespace_without_the_containers_user_is_told_so() -> None:
+    script = (
+        "from automl_agent.sandboxes.docker.docker_sandbox import DockerSandbox\n"
+        "from automl_agent.sandboxes.sandbox import SandboxOptions\n"
+        "print(DockerSandbox(str).find_problem(SandboxOptions()))"
+    )
+    command = ["unshare", "--user", "--map-root-user", sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "start outside of it, or as a user who is not root" in done.stdout
 
 
 def test_the_process_sandbox_is_no_place_for_gpus_unless_processors_will_do() -> None:

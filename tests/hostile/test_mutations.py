@@ -1,12 +1,13 @@
 """The battery notices when a setting of the container is missing: each is weakened once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from automl_agent.sandboxes.battery.battery import PROBES, Battery, small_policy
+from automl_agent.sandboxes.battery.probe import Finding
 from automl_agent.sandboxes.docker.capabilities import ROWS
 from automl_agent.sandboxes.docker.docker_sandbox import DockerSandbox
 from automl_agent.sandboxes.docker.specification import build_specification
@@ -174,13 +175,11 @@ MUTATIONS: tuple[tuple[str, Weaken, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("weaken", "names"),
-    [pytest.param(weaken, names, id=name) for name, weaken, names in MUTATIONS],
-)
-def test_the_battery_notices_a_weaker_container(
-    image: str, tmp_path: Path, weaken: Weaken, names: tuple[str, ...]
-) -> None:
+def attack_weakened(
+    image: str, folder: Path, weaken: Weaken, names: Sequence[str]
+) -> list[Finding]:
+    """What these probes find in containers that are weaker than the policy asks."""
+
     def build(*arguments: Any, **options: Any) -> Body:
         body = build_specification(*arguments, **options)
         weaken(body)
@@ -188,9 +187,20 @@ def test_the_battery_notices_a_weaker_container(
 
     policy = small_policy()
     sandbox = DockerSandbox(lambda _: image, policy=policy, build=build)
-    with Battery(sandbox, policy, tmp_path, options=EVERYTHING_ALLOWED) as battery:
+    with Battery(sandbox, policy, folder, options=EVERYTHING_ALLOWED) as battery:
         findings = [battery.run(BY_NAME[name]) for name in names]
-    remove_tree(tmp_path / "steps")
+    remove_tree(folder / "steps")
+    return findings
+
+
+@pytest.mark.parametrize(
+    ("weaken", "names"),
+    [pytest.param(weaken, names, id=name) for name, weaken, names in MUTATIONS],
+)
+def test_the_battery_notices_a_weaker_container(
+    image: str, tmp_path: Path, weaken: Weaken, names: tuple[str, ...]
+) -> None:
+    findings = attack_weakened(image, tmp_path, weaken, names)
     broken = [finding for finding in findings if not finding.held]
     assert broken
     # It is the setting that is noticed, and not that nothing starts: a probe has run.
@@ -209,14 +219,5 @@ def test_the_probes_hold_without_a_change(image: str, tmp_path: Path) -> None:
 def test_the_battery_notices_a_container_whose_programs_may_gain_privileges(
     image: str, tmp_path: Path
 ) -> None:
-    def build(*arguments: Any, **options: Any) -> Body:
-        body = build_specification(*arguments, **options)
-        new_privileges(body)
-        return body
-
-    policy = small_policy()
-    sandbox = DockerSandbox(lambda _: image, policy=policy, build=build)
-    with Battery(sandbox, policy, tmp_path, options=EVERYTHING_ALLOWED) as battery:
-        finding = battery.run(BY_NAME["H38-privileges"])
-    remove_tree(tmp_path / "steps")
+    (finding,) = attack_weakened(image, tmp_path, new_privileges, ["H38-privileges"])
     assert "1 gains no privileges" in [check.what for check in finding.checks if not check.held]

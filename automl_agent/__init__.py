@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from automl_agent.hookspecs import hookimpl as hookimpl
     from automl_agent.result import Result as Result
     from automl_agent.sandboxes.sandbox import Sandbox as Sandbox
+    from automl_agent.sandboxes.sandbox import SandboxOptions as SandboxOptions
 
 _MODULES = {
     "Agent": "agent",
@@ -47,6 +48,7 @@ _MODULES = {
     "Result": "result",
     "Sandbox": "sandboxes.sandbox",
     "SandboxError": "errors",
+    "SandboxOptions": "sandboxes.sandbox",
     "SplitRule": "cards.data_card",
     "Tool": "controllers.tools",
     "ToolCall": "controllers.chat_model",

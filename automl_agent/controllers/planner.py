@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_agent.controllers.chat_model import Message, Reply, ToolCall, ToolSpec
+from automl_agent.chat_models.chat_model import Message, ModelTraits, Reply, ToolCall, ToolSpec
 
 # The first trial of each of them costs time that tuning the best one would use.
 MAX_EXPERTS = 3
@@ -33,15 +33,18 @@ class _Step:
 class Planner:
     """Walks the stages in order: one plan for each of the best experts, then tuning the best."""
 
+    traits = ModelTraits("planner")
+
     def reply(
         self,
         messages: Sequence[Message],
         tools: Sequence[ToolSpec],
         *,
         on_text: Callable[[str], None],
+        max_output_tokens: int | None = None,
     ) -> Reply:
         """The next tool calls."""
-        del tools
+        del tools, max_output_tokens
         request = json.loads(next(m.text for m in messages if m.role == "user"))
         text, calls = _decide(request, list(_read_steps(messages)))
         on_text(text)

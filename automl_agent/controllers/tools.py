@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from automl_agent.cards.documents import find_errors, load_schema
-from automl_agent.controllers.chat_model import ToolCall, ToolSpec
+from automl_agent.chat_models.chat_model import ToolCall, ToolSpec
 from automl_agent.controllers.session import Session
 from automl_agent.errors import AutomlAgentError, ToolError, suggest
 from automl_agent.plugins import BUILTIN

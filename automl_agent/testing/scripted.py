@@ -2,18 +2,31 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from automl_agent.controllers.chat_model import Message, Reply, ToolCall, ToolSpec
+from automl_agent.chat_models.chat_model import (
+    Message,
+    ModelTraits,
+    Reply,
+    ToolCall,
+    ToolSpec,
+)
+
+_TRAITS = ModelTraits("scripted")
 
 
 class ScriptedChatModel:
     """Replies from a queue; keeps what it was sent in `received` and `offered`.
 
-    A reply is text, or a list of (tool, arguments) pairs, or a whole Reply.
+    traits: what the loop is told of it. A reply is text, or a list of (tool, arguments) pairs, or
+    a whole Reply.
     """
 
     def __init__(
-        self, replies: Iterable[str | list[tuple[str, dict[str, object]]] | Reply]
+        self,
+        replies: Iterable[str | list[tuple[str, dict[str, object]]] | Reply],
+        *,
+        traits: ModelTraits = _TRAITS,
     ) -> None:
+        self.traits = traits
         self._queue = list(replies)
         self.received: list[list[Message]] = []
         self.offered: list[list[str]] = []
@@ -24,13 +37,15 @@ class ScriptedChatModel:
         tools: Sequence[ToolSpec],
         *,
         on_text: Callable[[str], None],
+        max_output_tokens: int | None = None,
     ) -> Reply:
         """The next of the queue.
 
         Raises: AssertionError if the queue is empty.
         """
         self.received.append(list(messages))
-        self.offered.append([tool.name for tool in tools])
+        del max_output_tokens
+        self.offered.append([tool.name for tool in tools if tool.is_offered])
         if not self._queue:
             raise AssertionError(f"The script is over; the last message was {messages[-1]}.")
         reply = self._queue.pop(0)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from automl_agent import Reply, Tool, ToolCall
-from automl_agent.controllers.chat_model import Message
+from automl_agent.chat_models.chat_model import Message
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.session import Session
 from automl_agent.sandboxes.sandbox import SandboxOptions

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from automl_agent.controllers.chat_model import Message, Reply
+from automl_agent.chat_models.chat_model import Message, Reply
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.planner import Planner
 

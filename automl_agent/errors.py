@@ -12,6 +12,7 @@
     ├── ToolError            for the controller's model: what was wrong with its call, what is valid
     ├── ModelError           a chat model gave no reply that can be used
     │   ├── ModelBusyError       another try may help: overload, a cut connection
+    │   │   └── ModelUnreachableError  nothing answers at the address
     │   ├── ModelRefusedError    no other try will: the key, the model's name, the request
     │   └── ContextOverflowError the messages are too long for the model
     ├── PluginError          a plugin broke: names the distribution and the remedy
@@ -86,11 +87,13 @@ class ModelError(AutomlAgentError):
     """A chat model that gave no reply that can be used: one sentence with the cause and the fix.
 
     tokens: what the try is known to have taken, as (input, output), or None.
+    may_cost: whether the service may bill more than that, for a reply that broke off.
     """
 
     def __init__(self, text: str, *, tokens: tuple[int, int] | None = None) -> None:
         super().__init__(text)
         self.tokens = tokens
+        self.may_cost = False
 
 
 class ModelBusyError(ModelError):
@@ -105,6 +108,10 @@ class ModelBusyError(ModelError):
     ) -> None:
         super().__init__(text, tokens=tokens)
         self.retry_after_s = retry_after_s
+
+
+class ModelUnreachableError(ModelBusyError):
+    """Nothing answers at the address: no network, no such name, or no server."""
 
 
 class ModelRefusedError(ModelError):

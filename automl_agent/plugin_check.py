@@ -22,6 +22,7 @@ from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.metric import CLASSIFICATION, Task
 from automl_agent.cards.model_card import ModelCard
 from automl_agent.cards.profile import DEFAULT_METRIC
+from automl_agent.environment import environment_without_keys
 from automl_agent.errors import PluginError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan, Resources
@@ -49,7 +50,7 @@ def check_in_subprocess(source: PluginSource, *, timeout_s: float = 120.0) -> li
     # -P: the current folder is not searched, unless it is in sys.path here.
     command = [sys.executable, "-P", "-m", __name__, source.distribution]
     environment = {
-        **os.environ,
+        **environment_without_keys(),
         "PYTHONPATH": os.pathsep.join(sys.path),  # so that the same plugin is found
         DISABLED_VARIABLE: "",
     }

@@ -29,6 +29,20 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_configuration(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An empty folder for the user's configuration; no test sees her files, keys or keyring."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    for name in list(os.environ):
+        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")):
+            monkeypatch.delenv(name)
+    return folder
+
+
 @pytest.fixture(autouse=True, scope="session")
 def default_sandbox() -> Iterator[None]:
     """What a container does has tests of its own; all else runs in a process, and sooner."""

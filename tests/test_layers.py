@@ -12,14 +12,15 @@ PACKAGE = Path(__file__).parent.parent / "automl_agent"
 MAY_IMPORT = {
     "errors": set(),
     "assets": set(),
+    "environment": set(),
     "cards": {"errors", "assets"},
     "experts": {"errors", "cards"},
-    "configuration": {"errors", "cards"},
+    "configuration": {"errors", "environment", "cards"},
     "chat_models": {"errors", "cards", "configuration"},
     "hookspecs": {"errors", "cards", "experts"},
     "plugins": {"errors", "cards", "experts", "hookspecs"},
-    "plugin_check": {"errors", "cards", "experts", "hookspecs", "plugins"},
-    "sandboxes": {"errors", "assets", "cards", "experts"},
+    "plugin_check": {"errors", "environment", "cards", "experts", "hookspecs", "plugins"},
+    "sandboxes": {"errors", "assets", "environment", "cards", "experts"},
     "installed_requirements": {"errors", "cards", "plugins", "sandboxes"},
     "knowledge": {"errors", "cards", "experts"},
     "runs": {"errors", "cards", "experts"},
@@ -38,7 +39,8 @@ MAY_IMPORT = {
         "runs", "training", "controllers", "builtin_plugin", "result",
     },
     "testing": {
-        "errors", "cards", "experts", "chat_models", "sandboxes", "training", "controllers",
+        "errors", "environment", "cards", "experts", "chat_models", "sandboxes", "training",
+        "controllers",
     },
 }  # fmt: skip
 # The program sits on everything; only it knows click and rich.

@@ -26,6 +26,7 @@ class Endpoint:
     input_usd_per_million, output_usd_per_million: prices that count for more than known ones.
     is_thinking: whether models that can think before they answer do.
     idle_timeout_s: the longest silence within a reply.
+    key_note: why a key that one may expect to be sent is not, a clause for the person.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Endpoint:
     output_usd_per_million: float | None = None
     is_thinking: bool = False
     idle_timeout_s: float = 90.0
+    key_note: str = ""

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from automl_agent.environment import environment_without_keys
 from automl_agent.errors import SetupError
 from automl_agent.sandboxes.sandbox import Sandbox, SandboxOptions
 
@@ -240,6 +241,7 @@ def _ask_driver(*arguments: str) -> str:
             stderr=subprocess.STDOUT,
             text=True,
             errors="backslashreplace",
+            env=environment_without_keys(),
             start_new_session=True,
         )
     except OSError as exc:

@@ -1,7 +1,6 @@
 """The tests that every expert for tables must pass; plugin authors inherit them."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from automl_agent.cards.metric import Task
 from automl_agent.cards.model_card import ModelCard, Settings
 from automl_agent.cards.profile import DEFAULT_METRIC, profile_table
+from automl_agent.environment import environment_without_keys
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.scripts import check_scripts
@@ -152,7 +152,9 @@ class ExpertContract:
         alone.mkdir()
         variables = {"AUTOML_IN": str(folder / "in"), "AUTOML_OUT": str(alone)}
         subprocess.run(
-            [sys.executable, folder / "code" / "train.py"], check=True, env=os.environ | variables
+            [sys.executable, folder / "code" / "train.py"],
+            check=True,
+            env=environment_without_keys() | variables,
         )
         path = alone / "predictions.npy"
         n_rows = len(dataset.valid_labels)

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl_agent.environment import environment_without_keys
 from automl_agent.errors import SandboxError, SetupError
 from automl_agent.sandboxes.docker.engine import explaining_errors, open_engine
 from automl_agent.sandboxes.image.build import SILENCE_LIMIT_S, find_image, name_image
@@ -101,7 +102,12 @@ def _temporary_root() -> Iterator[Path]:
     finally:
         # An interrupted debootstrap may leave /proc mounted.
         for point in sorted(_find_mounts(folder), reverse=True):
-            subprocess.run(["umount", point], check=False, capture_output=True)
+            subprocess.run(
+                ["umount", point],
+                check=False,
+                capture_output=True,
+                env=environment_without_keys(),
+            )
         if not _find_mounts(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,6 +129,7 @@ def _run_debootstrap(command: list[str], on_line: Callable[[str], None]) -> None
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        env=environment_without_keys(),
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
@@ -154,7 +161,9 @@ def _import_root(client: "APIClient", root: Path, name: str) -> None:
     command = ["tar", "--create", "--numeric-owner", "--directory", str(root), *left_out, "."]
     draft = f"draft-{uuid.uuid4().hex[:12]}"
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE) as archive,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, env=environment_without_keys()
+        ) as archive,
         explaining_errors(f"import the base {name}"),
     ):
         answer = client.import_image_from_stream(

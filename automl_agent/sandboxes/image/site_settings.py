@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl_agent.environment import environment_without_keys
 from automl_agent.errors import InputError
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
@@ -41,7 +42,9 @@ class SiteSettings:
 def list_pip_options(python: str = sys.executable) -> dict[str, str]:
     """What `pip config list` says, by option; empty where that Python has no pip."""
     command = [python, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment_without_keys()
+    )
     return parse_pip_options(listed.stdout) if listed.returncode == 0 else {}
 
 

@@ -24,7 +24,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A hyperparameter that may be varied; low and high are included."""
+    """A hyperparameter that may be varied; low and high are included.
+
+    drives: what a greater value makes the model: larger ("size") or smaller ("compactness").
+    """
 
     name: str
     type: Literal["int", "float", "choice"]
@@ -35,6 +38,7 @@ class Parameter:
     choices: tuple[Value, ...] = ()
     condition: Condition | None = None
     description: str = ""
+    drives: Literal["size", "compactness"] | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,8 @@ def _check_consistency(card: ModelCard, *, source: str) -> None:
 
 
 def _check_parameter(parameter: Parameter, *, place: str) -> None:
+    if parameter.drives and parameter.type == "choice":
+        raise CardError(f"{place}/drives: a choice has no greater values; leave it out.")
     for side in ("low", "high"):
         bound = getattr(parameter, side)
         if parameter.type == "int" and not float(bound).is_integer():

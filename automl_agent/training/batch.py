@@ -18,7 +18,10 @@ _NO_OPTIONS = SandboxOptions()
 
 
 class Batch:
-    """A sandbox step that takes a plan's jobs until it is closed."""
+    """A sandbox step that takes a plan's jobs until it is closed.
+
+    data_folder: the tables that scripts may read, which they see as data/.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Batch:
             options=options,
         )
         self._step = Step(sandbox, spec, plan.scripts)
+        self.data_folder = folder / "in" / "data"
 
     def find_end(self) -> StepEnd | None:
         """How the step ended, None while it takes jobs."""

@@ -90,6 +90,15 @@ def write_table(table: "DataFrame", path: Path) -> None:
     table.to_parquet(path, index=False)
 
 
+def repeat_rows(source: Path, path: Path, n_rows: int) -> None:
+    """Write a table of `n_rows` rows: the first ones of another, again and again if they end."""
+    import numpy as np
+    import pandas as pd
+
+    table = pd.read_parquet(source)
+    write_table(table.iloc[np.arange(n_rows) % len(table)], path)
+
+
 def _list_categories(rows: "DataFrame", columns: Sequence[Column]) -> dict[str, list[str]]:
     return {
         column.name: sorted(rows.iloc[:, position].dropna().unique())

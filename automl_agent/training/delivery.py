@@ -2,24 +2,46 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl_agent.cards.metric import Metric
-from automl_agent.errors import InputError, SandboxError
+from automl_agent.errors import SandboxError
 from automl_agent.experts.plan import Plan
 from automl_agent.training.batch import Batch
 from automl_agent.training.blend import blend_predictions, choose_weights
+from automl_agent.training.choice import Candidate, list_weights, sort_candidates, stand_in
+from automl_agent.training.constraints import (
+    COSTS,
+    N_MEMBERS,
+    Bound,
+    Constraint,
+    Earlier,
+    Verdict,
+    check,
+    needs_speed,
+    resolve,
+)
 from automl_agent.training.dataset import Dataset
-from automl_agent.training.scoring import COMPANIONS, score_predictions
+from automl_agent.training.leaderboard import Judge, LeaderboardRow, build_row
+from automl_agent.training.measuring import (
+    MEASURE_RESERVE_S,
+    Costs,
+    add_costs,
+    measure_model_mib,
+    measure_refit,
+)
+from automl_agent.training.scoring import score_predictions
 from automl_agent.training.trial import Refit, Trial, refit_trial, reuse_trial
 
 if TYPE_CHECKING:
     from numpy import ndarray as Array
 
 MAX_FINALISTS = 5
+# Of them, those that constraints choose; the others have the best scores, should these not do.
+_N_FITTING = 3
 # A member with less weight costs its prediction time and changes nothing.
 _MIN_WEIGHT = 0.04
 _REUSE_S = 60.0
@@ -28,34 +50,15 @@ REFIT_FACTOR = 1.6
 
 
 @dataclass(frozen=True)
-class LeaderboardRow:
-    """A model. scores: held-out scores by metric, None if it was not trained again."""
-
-    name: str
-    expert: str
-    settings: Mapping[str, Any]
-    valid_score: float
-    scores: Mapping[str, float] | None
-    seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The row as a JSON object."""
-        return {
-            "name": self.name,
-            "expert": self.expert,
-            "settings": dict(self.settings),
-            "valid_score": self.valid_score,
-            "scores": self.scores and dict(self.scores),
-            "seconds": round(self.seconds, 3),
-        }
-
-
-@dataclass(frozen=True)
 class Delivery:
     """What a run delivers.
 
     weights: of the members of the delivered model, by trial id. chosen: the delivered row's name.
     categories: those that training had, by column, to tell which ones of new rows it had not.
+    measures: what the delivered model costs, and its number of members.
+    valid_scores: its scores on validation rows, by which it was chosen.
+    verdicts: whether it keeps to the constraints; scores are judged on held-out rows, on which
+        the choice had no look.
     """
 
     refits: Mapping[str, Refit]
@@ -64,17 +67,28 @@ class Delivery:
     leaderboard: tuple[LeaderboardRow, ...]
     split_fingerprint: str
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    measures: Costs = field(default_factory=dict)
+    valid_scores: Mapping[str, float] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
 
 
-def choose_finalists(metric: Metric, trials: list[Trial]) -> list[Trial]:
-    """The trials worth training again, best first."""
-    finished = [trial for trial in trials if trial.score is not None]
-    return sorted(finished, key=lambda trial: metric.loss(trial.score or 0.0))[:MAX_FINALISTS]
+def choose_finalists(
+    metric: Metric, trials: list[Trial], preferred: Sequence[Trial] = ()
+) -> list[Trial]:
+    """The trials worth training again, best first. preferred: those that come before the best."""
+    first = {trial.trial_id for trial in preferred}
+    others = [t for t in trials if t.score is not None and t.trial_id not in first]
+    others.sort(key=lambda trial: metric.loss(trial.score or 0.0))
+    return [*preferred, *others][:MAX_FINALISTS]
 
 
-def estimate_delivery_s(metric: Metric, trials: list[Trial]) -> float:
-    """The seconds that training the finalists again will take."""
-    return REFIT_FACTOR * sum(trial.seconds for trial in choose_finalists(metric, trials))
+def estimate_delivery_s(
+    metric: Metric, trials: list[Trial], constraints: Sequence[Constraint] = ()
+) -> float:
+    """The seconds that training the finalists again, and measuring them, will take."""
+    finalists = choose_finalists(metric, trials)
+    measuring_s = MEASURE_RESERVE_S * len(finalists) if needs_speed(constraints) else 0.0
+    return REFIT_FACTOR * sum(trial.seconds for trial in finalists) + measuring_s
 
 
 def deliver(
@@ -87,31 +101,43 @@ def deliver(
     metrics: Mapping[str, Metric],
     seed: int,
     time_left_s: Callable[[], float],
+    constraints: Sequence[Constraint] = (),
+    earlier: Earlier | None = None,
+    also: Sequence[str] = (),
 ) -> Delivery:
-    """Train the finalists again as time allows, choose their blend and score it.
+    """Train the finalists again as time allows, choose what keeps to the constraints and score it.
 
     The choice is made on validation rows; held-out labels are only looked at to score it.
-    Raises: SandboxError if not one finalist could be delivered.
+    earlier: the result that relative constraints refer to. also: further metrics to report.
+    Raises: SandboxError if not one finalist could be delivered; InputError if a constraint is
+        relative to a measure that the earlier result lacks.
     """
-    refits: dict[str, Refit] = {}
-    problems: list[SandboxError] = []
-    finalists = choose_finalists(metric, trials)
-    for trial in finalists:
-        plan, batch = plans[trial.plan_id], batches[trial.plan_id]
-        limit_s = time_left_s()
-        try:
-            if limit_s > REFIT_FACTOR * trial.seconds:
-                refit = refit_trial(batch, plan, trial, dataset, seed=seed, time_limit_s=limit_s)
-                refits[trial.trial_id] = refit
-            elif not refits:
-                refits[trial.trial_id] = reuse_trial(
-                    batch, plan, trial, dataset, time_limit_s=_REUSE_S
-                )
-        except SandboxError as exc:  # another finalist may fare better
-            problems.append(exc)
-    refits = refits or _reuse_first(finalists, plans, batches, dataset, problems)
-    weights = _choose_members(metric, dataset, refits)
-    return _build_delivery(trials, refits, weights, dataset, metric, metrics)
+    bounds = resolve(constraints, earlier.valid if earlier else None, metric)
+    judged = resolve(constraints, earlier.held_out if earlier else None, metric)
+    bounded = (bound.measure for bound in bounds if bound.measure in metrics)
+    judge = Judge(dataset, metric, metrics, (*bounded, *also))
+    finalists = choose_finalists(metric, trials, _find_fitting(trials, bounds, judge))
+    refits = _refit_finalists(
+        finalists, plans, batches, dataset=dataset, seed=seed, time_left_s=time_left_s
+    )
+    features = dataset.folder / "holdout_features.parquet" if needs_speed(constraints) else None
+    costs = {
+        trial_id: measure_refit(
+            batches[refit.trial.plan_id],
+            plans[refit.trial.plan_id],
+            refit,
+            features=features,
+            time_left_s=time_left_s,
+        )
+        for trial_id, refit in refits.items()
+    }
+    weights: Mapping[str, float] = _choose_members(metric, dataset, refits)
+    if bounds:
+        candidates = list(_list_candidates(weights, refits, costs, judge))
+        weights = sort_candidates(candidates, bounds, metric)[0].weights
+    delivery = _build_delivery(trials, refits, weights, costs, judge)
+    known = {**delivery.measures, **(delivery.leaderboard[0].scores or {})}
+    return replace(delivery, verdicts=tuple(check(bound, known) for bound in judged))
 
 
 def save_model(
@@ -149,24 +175,50 @@ def save_model(
     staging.rename(folder)
 
 
-def score_all(
-    metric: Metric,
-    metrics: Mapping[str, Metric],
-    task: str,
-    labels: "Array",
-    predictions: "Array",
-) -> dict[str, float]:
-    """The metric that was asked for, then the ones that people expect beside it.
+def _find_fitting(trials: list[Trial], bounds: Sequence[Bound], judge: Judge) -> list[Trial]:
+    """Of the trials a few that the constraints prefer, as far as can be told before the refit."""
+    if not bounds:
+        return []
+    finished = {trial.trial_id: trial for trial in trials if trial.predictions is not None}
+    candidates = []
+    for trial_id, trial in finished.items():
+        assert trial.predictions is not None
+        costs = {
+            "model_mib": measure_model_mib(trial.folder / "model"),
+            "fit_seconds": trial.seconds,
+            N_MEMBERS: 1.0,
+        }
+        measures = {**judge.score_asked(trial.predictions), **costs}
+        candidates.append(Candidate({trial_id: 1.0}, measures))
+    ranked = sort_candidates(candidates, stand_in(bounds), judge.metric)[:_N_FITTING]
+    return [finished[trial_id] for candidate in ranked for trial_id in candidate.weights]
 
-    One that the labels do not allow (an AUC of one class) is left out.
-    """
-    scores: dict[str, float] = {}
-    for name in dict.fromkeys((metric.name, *COMPANIONS[task])):
+
+def _refit_finalists(
+    finalists: list[Trial],
+    plans: Mapping[str, Plan],
+    batches: Mapping[str, Batch],
+    *,
+    dataset: Dataset,
+    seed: int,
+    time_left_s: Callable[[], float],
+) -> dict[str, Refit]:
+    refits: dict[str, Refit] = {}
+    problems: list[SandboxError] = []
+    for trial in finalists:
+        plan, batch = plans[trial.plan_id], batches[trial.plan_id]
+        limit_s = time_left_s()
         try:
-            scores[name] = score_predictions(metrics[name], labels, predictions)
-        except InputError:
-            continue
-    return scores
+            if limit_s > REFIT_FACTOR * trial.seconds:
+                refit = refit_trial(batch, plan, trial, dataset, seed=seed, time_limit_s=limit_s)
+                refits[trial.trial_id] = refit
+            elif not refits:
+                refits[trial.trial_id] = reuse_trial(
+                    batch, plan, trial, dataset, time_limit_s=_REUSE_S
+                )
+        except SandboxError as exc:  # another finalist may fare better
+            problems.append(exc)
+    return refits or _reuse_first(finalists, plans, batches, dataset, problems)
 
 
 def _reuse_first(
@@ -195,52 +247,65 @@ def _reuse_first(
 def _choose_members(
     metric: Metric, dataset: Dataset, refits: Mapping[str, Refit]
 ) -> dict[str, float]:
-    predictions = {
-        trial_id: refit.trial.predictions
-        for trial_id, refit in refits.items()
-        if refit.trial.predictions is not None
-    }
-    weights = choose_weights(metric, dataset.valid_labels, predictions)
+    weights = choose_weights(metric, dataset.valid_labels, _valid_predictions(refits))
     strong = {trial_id: weight for trial_id, weight in weights.items() if weight >= _MIN_WEIGHT}
     total = sum(strong.values())
     return {trial_id: weight / total for trial_id, weight in strong.items()}
+
+
+def _list_candidates(
+    blend: Mapping[str, float],
+    refits: Mapping[str, Refit],
+    costs: Mapping[str, Costs],
+    judge: Judge,
+) -> Iterator[Candidate]:
+    valid = _valid_predictions(refits)
+    for weights in list_weights(blend, list(valid)):
+        scores = judge.score_asked(blend_predictions(weights, valid))
+        yield Candidate(weights, {**scores, **add_costs([costs[name] for name in weights])})
 
 
 def _build_delivery(
     trials: list[Trial],
     refits: Mapping[str, Refit],
     weights: Mapping[str, float],
-    dataset: Dataset,
-    metric: Metric,
-    metrics: Mapping[str, Metric],
+    costs: Mapping[str, Costs],
+    judge: Judge,
 ) -> Delivery:
-    labels, task = dataset.holdout_labels, dataset.card.task
-    held_out = {trial_id: refit.predictions for trial_id, refit in refits.items()}
-    rows = []
-    for trial in trials:
-        if trial.score is None:
-            continue
-        refit = refits.get(trial.trial_id)
-        scores = score_all(metric, metrics, task, labels, refit.predictions) if refit else None
-        seconds = trial.seconds + (refit.seconds if refit else 0.0)
-        rows.append(
-            LeaderboardRow(
-                trial.trial_id, trial.expert, trial.settings, trial.score, scores, seconds
-            )
-        )
+    dataset, metric = judge.dataset, judge.metric
+    rows = [
+        build_row(trial, refits.get(trial.trial_id), costs, judge)
+        for trial in trials
+        if trial.score is not None
+    ]
     chosen = next(iter(weights))
+    valid = blend_predictions(weights, _valid_predictions(refits))
+    valid_scores = judge.score_valid(valid)
+    measures = add_costs([costs[trial_id] for trial_id in weights])
     if len(weights) > 1:
         chosen = "blend"
-        valid = {
-            t: r.trial.predictions for t, r in refits.items() if r.trial.predictions is not None
-        }
-        valid_score = score_predictions(
-            metric, dataset.valid_labels, blend_predictions(weights, valid)
-        )
-        scores = score_all(metric, metrics, task, labels, blend_predictions(weights, held_out))
+        held_out = {trial_id: refit.predictions for trial_id, refit in refits.items()}
+        scores = judge.score_held_out(blend_predictions(weights, held_out))
         seconds = sum(row.seconds for row in rows if row.name in weights)
-        rows.append(LeaderboardRow(chosen, "blend", weights, valid_score, scores, seconds))
+        valid_score = score_predictions(metric, dataset.valid_labels, valid)
+        own = {name: measures[name] for name in COSTS}
+        rows.append(LeaderboardRow(chosen, "blend", weights, valid_score, scores, seconds, own))
     rows.sort(key=lambda row: (row.name != chosen, metric.loss(row.valid_score)))
     return Delivery(
-        refits, weights, chosen, tuple(rows), dataset.split_fingerprint, dataset.categories
+        refits,
+        weights,
+        chosen,
+        tuple(rows),
+        dataset.split_fingerprint,
+        dataset.categories,
+        measures,
+        valid_scores,
     )
+
+
+def _valid_predictions(refits: Mapping[str, Refit]) -> "dict[str, Array]":
+    return {
+        trial_id: refit.trial.predictions
+        for trial_id, refit in refits.items()
+        if refit.trial.predictions is not None
+    }

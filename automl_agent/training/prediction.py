@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from automl_agent.training.batch import Batch
 from automl_agent.training.blend import blend_predictions
 from automl_agent.training.dataset import column_ids, write_table
 from automl_agent.training.job import NEW_DATA, Job
+from automl_agent.training.measuring import MEASURE_LIMIT_S, time_predictions
 from automl_agent.training.training_log import read_predictions
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _TIME_LIMIT_S = 3600.0
+# Where a job finds the model.
+_MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,10 @@ def predict_table(
     Raises: InputError if the run has no model or the table lacks a column; GpuMissingError if the
         sandbox lacks its GPUs and the options allow to do without.
     """
-    manifest_path = directory.model / "manifest.json"
-    if not manifest_path.is_file():
-        raise InputError(f"The run {directory.run_id} delivered no model; look at runs show.")
-    card = read_data_card(directory.data_card)
+    card, manifest = _read_saved(directory)
     names = [column.name for column in card.features]
     check_has_columns(frame, names, source="The table")
     typed = type_features(frame, card.features)
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     notes = tuple(_describe_misfits(frame, typed, card, manifest.get("categories", {})))
     predictions, weights = {}, {}
     for member in manifest["members"]:
@@ -112,18 +112,62 @@ def _read_plan(member: dict[str, Any], model: Path, card: DataCard, resources: R
     )
 
 
+def time_saved_model(
+    directory: RunDirectory, sandbox: Sandbox, resources: Resources, options: SandboxOptions
+) -> float:
+    """The milliseconds that a delivered model takes to predict a further row.
+
+    Raises: InputError if the run has no model; TrainingError if it cannot be timed.
+    """
+    card, manifest = _read_saved(directory)
+    features = directory.data / "holdout_features.parquet"
+    total = 0.0
+    for member in manifest["members"]:
+        plan = _read_plan(member, directory.model, card, resources)
+        model = directory.model / member["trial_id"]
+        with _open_saved(plan, model, sandbox, options) as batch:
+            batch.wait_until_warm()
+            total += time_predictions(
+                batch, plan, plan.settings, _MODEL, features, limit_s=MEASURE_LIMIT_S
+            )
+    return total
+
+
+def _read_saved(directory: RunDirectory) -> tuple[DataCard, dict[str, Any]]:
+    """The data card and the manifest of a delivered model."""
+    manifest_path = directory.model / "manifest.json"
+    if not manifest_path.is_file():
+        raise InputError(f"The run {directory.run_id} delivered no model; look at runs show.")
+    return read_data_card(directory.data_card), json.loads(manifest_path.read_text("utf-8"))
+
+
 def _predict_member(
     plan: Plan, model: Path, typed: "DataFrame", sandbox: Sandbox, options: SandboxOptions
 ) -> "Array":
+    with _open_saved(plan, model, sandbox, options, rows=typed) as batch:
+        return _run_predict_job(batch, plan, len(typed))
+
+
+@contextmanager
+def _open_saved(
+    plan: Plan,
+    model: Path,
+    sandbox: Sandbox,
+    options: SandboxOptions,
+    *,
+    rows: "DataFrame | None" = None,
+) -> Iterator[Batch]:
+    """A sandbox with a member of a delivered model in it, and the rows to predict."""
     folder = Path(tempfile.mkdtemp(prefix="automl-agent-"))
     try:
         (folder / "in" / "data").mkdir(parents=True)
-        write_table(column_ids(typed), folder / "in" / "data" / "new_features.parquet")
-        shutil.copytree(model, folder / "in" / "model")
+        if rows is not None:
+            write_table(column_ids(rows), folder / "in" / "data" / "new_features.parquet")
+        shutil.copytree(model, folder / "in" / _MODEL)
         # The folder's name is random, so that no two predictions share a step.
         batch = Batch(plan, sandbox, folder, run_id=folder.name, options=options)
         try:
-            return _run_predict_job(batch, plan, len(typed))
+            yield batch
         finally:
             batch.close()
             batch.discard()
@@ -149,7 +193,7 @@ def _run_predict_job(batch: Batch, plan: Plan, n_rows: int) -> "Array":
         seed=0,
         time_limit_s=_TIME_LIMIT_S,
         data=NEW_DATA,
-        model="model",
+        model=_MODEL,
     )
     end = batch.run(job)
     if end.status != "ok":

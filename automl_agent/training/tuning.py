@@ -2,12 +2,19 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, count
 from random import Random
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.metric import Metric
-from automl_agent.cards.model_card import ModelCard, Parameter, Settings, Value
+from automl_agent.cards.model_card import (
+    ModelCard,
+    Parameter,
+    Settings,
+    Value,
+    value_problem,
+)
 from automl_agent.experts.search_space import complete_settings, is_in_force, starting_points
 
 if TYPE_CHECKING:
@@ -18,20 +25,29 @@ if TYPE_CHECKING:
 _N_RANDOM_TRIALS = 6
 # It repeats itself where it is sure; after so many repetitions the space is looked through.
 _N_DRAWS = 20
+# Smaller versions of a model that is too large: a step that costs little, then one that shows.
+_SHRINK_FACTORS = (0.5, 0.25)
 
 
 class Tuner:
     """Proposes settings: the expert's starting points first, then where trials went well.
 
+    smaller_than: settings of a model that is too large; smaller versions of them come first, and
+        nothing is proposed that the card says is larger.
     Source: tree-structured Parzen estimator (Bergstra et al. 2011), by Optuna.
     """
 
-    def __init__(self, card: ModelCard, metric: Metric, *, seed: int) -> None:
-        self._card = card
+    def __init__(
+        self, card: ModelCard, metric: Metric, *, seed: int, smaller_than: Settings | None = None
+    ) -> None:
+        self._card = card if smaller_than is None else cap_size(card, smaller_than)
         self._study = _create_study(metric, seed)
         self._random = Random(seed)
         self._tried: list[dict[str, Value]] = []
-        self._queue = starting_points(card)
+        self._queue = starting_points(self._card)
+        if smaller_than is not None:
+            steps = [shrink_settings(card, smaller_than, factor) for factor in _SHRINK_FACTORS]
+            self._queue = [*steps, *self._queue]
 
     def propose(self) -> dict[str, Value]:
         """Complete settings that were not tried before, as long as there are such."""
@@ -55,6 +71,8 @@ class Tuner:
         if score is None or not math.isfinite(score):
             return
         parameters = [p for p in self._card.search_space if p.name in settings]
+        if any(value_problem(p, settings[p.name]) for p in parameters):
+            return  # larger than what is looked for
         self._study.add_trial(
             optuna.trial.create_trial(
                 params=dict(settings),
@@ -62,6 +80,51 @@ class Tuner:
                 value=score,
             )
         )
+
+
+def shrink_settings(card: ModelCard, settings: Settings, factor: float) -> dict[str, Value]:
+    """The settings of a smaller model: what drives its size is multiplied by `factor`.
+
+    factor: above 0, below 1; what drives compactness is divided by it. Bounds of the card hold.
+    Settings of a card that marks no parameter come back as they were.
+    """
+    shrunk = dict(settings)
+    for parameter in card.search_space:
+        if parameter.drives and parameter.name in settings:
+            value = float(settings[parameter.name])
+            wanted = value * factor if parameter.drives == "size" else value / factor
+            shrunk[parameter.name] = _fit_value(parameter, wanted)
+    return complete_settings(card, shrunk)
+
+
+def cap_size(card: ModelCard, settings: Settings) -> ModelCard:
+    """The card with a search space in which nothing is larger than these settings."""
+    space = tuple(
+        _cap_parameter(p, float(settings[p.name])) if p.drives and p.name in settings else p
+        for p in card.search_space
+    )
+    points = tuple(
+        {
+            name: _fit_value(parameter, float(point[name])) if parameter.drives else point[name]
+            for parameter in space
+            if (name := parameter.name) in point
+        }
+        for point in card.starting_points
+    )
+    return replace(card, search_space=space, starting_points=points)
+
+
+def _cap_parameter(parameter: Parameter, value: float) -> Parameter:
+    bound = {"high": value} if parameter.drives == "size" else {"low": value}
+    capped = replace(parameter, **bound)  # type: ignore[arg-type]
+    return replace(capped, default=_fit_value(capped, float(parameter.default)))
+
+
+def _fit_value(parameter: Parameter, value: float) -> Value:
+    """The allowed value that is nearest."""
+    assert parameter.low is not None and parameter.high is not None
+    fitting = min(max(value, parameter.low), parameter.high)
+    return round(fitting) if parameter.type == "int" else fitting
 
 
 def _create_study(metric: Metric, seed: int) -> "Study":

@@ -87,6 +87,11 @@ def test_a_card_is_read_from_a_file(tmp_path: Path, model_document: dict[str, An
             "/search_space/0/default: 'leaf' is not allowed; allowed: 'depth', 'loss'.",
         ),
         (1, {"low": 2.5}, "/search_space/1/low: 2.5 must be a whole number, as the type is int."),
+        (
+            0,
+            {"drives": "size"},
+            "/search_space/0/drives: a choice has no greater values; leave it out.",
+        ),
         (2, {"low": 0}, "/search_space/2/low: 0 must be above 0, as the scale is log."),
         (
             1,
@@ -110,6 +115,7 @@ def test_a_card_is_read_from_a_file(tmp_path: Path, model_document: dict[str, An
         "a default of a number",
         "a default that is no choice",
         "a bound that is not whole",
+        "a choice that drives the size",
         "a log scale from zero",
         "a condition on what follows",
         "a condition on itself",

@@ -229,13 +229,13 @@ def test_values_of_a_regression_become_floats() -> None:
             ["no", "maybe"],
             Classes(("no", "yes")),
             "has the label 'maybe', which the training data does not have; its classes are "
-            "no, yes.",
+            "'no', 'yes'.",
         ),
         (
             ["a", "z"],
             Classes(tuple("abcdefghijkl")),
             "has the label 'z', which the training data does not have; its classes are "
-            "a, b, c, d, e, f, g, h, i, j, ….",
+            "'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', ….",
         ),
         (["no", None], Classes(("no", "yes")), "has rows without a label; remove them."),
         (

@@ -24,7 +24,7 @@ from automl_agent.training.batch import Batch, link_data
 from automl_agent.training.blend import blend_predictions
 from automl_agent.training.dataset import write_dataset
 from automl_agent.training.delivery import Delivery, deliver, save_model
-from automl_agent.training.prediction import Prediction, predict_table
+from automl_agent.training.prediction import Prediction, predict_table, time_saved_model
 from automl_agent.training.scoring import BUILTIN_METRICS
 from automl_agent.training.split import split_rows
 from automl_agent.training.trial import run_trial
@@ -235,3 +235,36 @@ def test_a_table_with_labels_of_a_kind_gets_labels_of_that_kind(
     labels = Prediction(card, np.eye(2), ()).labels().tolist()
     assert labels == sorted(target)  # type: ignore[type-var]
     assert [type(label) for label in labels] == [kind, kind]
+
+
+def test_a_saved_model_is_timed_as_the_sum_of_its_members(run: FinishedRun, tmp_path: Path) -> None:
+    def time_model(directory: RunDirectory) -> float:
+        return time_saved_model(directory, ProcessSandbox(), RESOURCES, SandboxOptions())
+
+    assert 0 < time_model(run.directory) < 5
+    copy = RunDirectory(tmp_path / "run")
+    shutil.copytree(run.directory.root, copy.root)
+    manifest = json.loads((copy.model / "manifest.json").read_text())
+    name = manifest["members"][0]["trial_id"]
+    # A second member that is fast comes after the slow one.
+    for folder in (name, f"{name}-scripts"):
+        shutil.copytree(copy.model / folder, copy.model / folder.replace(name, "twin"))
+    manifest["members"] = [manifest["members"][0], {**manifest["members"][0], "trial_id": "twin"}]
+    (copy.model / "manifest.json").write_text(json.dumps(manifest))
+    slow = "import time\ntime.sleep(0.2 + 0.005 * len(rows))\n"
+    with (copy.model / f"{name}-scripts" / "predict.py").open("a") as script:
+        script.write(slow)
+    # 5 ms a row; the 0.2 s are its start. That varies by 0.1 s either way on a busy machine, which
+    # is 1 ms for each of the 114 rows; without the slow member it would be below 1.
+    assert 3 < time_model(copy) < 15
+
+
+def test_a_saved_model_that_fails_cannot_be_timed(run: FinishedRun, tmp_path: Path) -> None:
+    copy = RunDirectory(tmp_path / "run")
+    shutil.copytree(run.directory.root, copy.root)
+    name = json.loads((copy.model / "manifest.json").read_text())["members"][0]["trial_id"]
+    (copy.model / f"{name}-scripts" / "predict.py").write_text("raise SystemExit(3)")
+    with pytest.raises(TrainingError, match="cannot be timed: error"):
+        time_saved_model(copy, ProcessSandbox(), RESOURCES, SandboxOptions())
+    with pytest.raises(InputError, match="delivered no model"):
+        time_saved_model(RunDirectory(tmp_path), ProcessSandbox(), RESOURCES, SandboxOptions())

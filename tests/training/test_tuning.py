@@ -13,7 +13,7 @@ from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import ModelCard, Settings
 from automl_agent.experts.search_space import check_settings, complete_settings, default_settings
 from automl_agent.training.scoring import BUILTIN_METRICS
-from automl_agent.training.tuning import Tuner
+from automl_agent.training.tuning import Tuner, shrink_settings
 
 from .conftest import make_model_card
 
@@ -183,3 +183,57 @@ def test_what_a_person_tried_counts_too() -> None:
     # Near the best of what was tried, the tree of depth 9. A sampler that keeps away from what it
     # has proposed itself is at 0.13 and more here, and this one at 0.05 for any seed tried.
     assert median(map(bowl, proposals)) < 0.1
+
+
+SIZED_RATE = RATE | {"drives": "compactness"}
+SIZED_SPACE = [KIND, SPACE[1] | {"drives": "size"}, SIZED_RATE, SHRINK]
+LARGE: Settings = {"kind": "tree", "depth": 8, "rate": 0.05, "shrink": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("settings", "factor", "shrunk"),
+    [
+        pytest.param(LARGE, 0.5, LARGE | {"depth": 4, "rate": 0.1}, id="half"),
+        pytest.param(LARGE, 0.3, LARGE | {"depth": 2, "rate": 0.05 / 0.3}, id="rounded"),
+        pytest.param(LARGE, 0.01, LARGE | {"depth": 1, "rate": 1.0}, id="as far as allowed"),
+        pytest.param(
+            {"kind": "linear", "rate": 0.2, "shrink": 0.7},
+            0.5,
+            {"kind": "linear", "rate": 0.4, "shrink": 0.7},
+            id="without what is not in force",
+        ),
+    ],
+)
+def test_smaller_settings_change_what_drives_the_size_and_nothing_else(
+    settings: Settings, factor: float, shrunk: Settings
+) -> None:
+    card = make_card(SIZED_SPACE)
+    assert shrink_settings(card, settings, factor) == pytest.approx(shrunk)
+    assert shrink_settings(make_card(SPACE), settings, factor) == settings
+
+
+def test_smaller_versions_come_first_and_nothing_larger_at_all() -> None:
+    card = make_card(SIZED_SPACE, {"depth": 12}, {"rate": 0.001, "shrink": 0.1})
+    tuner = Tuner(card, LOSS, seed=0, smaller_than=LARGE)
+    tuner.learn(LARGE, bowl(LARGE))
+    tuner.learn({**LARGE, "depth": 12}, 0.0)  # the best of all, and too large
+    proposals = run_trials(tuner, 40, bowl)
+    assert proposals[:2] == [
+        pytest.approx({**LARGE, "depth": 4, "rate": 0.1}),
+        pytest.approx({**LARGE, "depth": 2, "rate": 0.2}),
+    ]
+    for proposal in proposals:
+        check_settings(card, proposal)
+        assert proposal.get("depth", 0) <= 8
+        assert proposal["rate"] >= 0.05
+    assert len({json.dumps(proposal) for proposal in proposals}) == 40
+
+
+def test_without_a_parameter_that_drives_the_size_the_tuner_goes_on_as_ever() -> None:
+    card = make_card(SPACE, {"depth": 12})
+    tuner = Tuner(card, LOSS, seed=0, smaller_than=LARGE)
+    tuner.learn(LARGE, 0.5)
+    assert run_trials(tuner, 2, bowl) == [
+        default_settings(card),
+        complete_settings(card, {"depth": 12}),
+    ]

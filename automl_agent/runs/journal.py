@@ -12,43 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from automl_agent.errors import SetupError
+from automl_agent.runs.journal_tables import (
+    APPLICATION_ID,
+    TABLES,
+    VERSION,
+    creation_script,
+    upgrade_script,
+)
 
-APPLICATION_ID = 0x41474E54  # "AGNT"
-VERSION = 1
 ENDED = ("done", "failed", "abandoned")
 # A writer holds the lock for milliseconds.
 _TIMEOUT_S = 30.0
 _POLL_S = 0.01
 
-TABLES = ("tool_calls", "plans", "steps", "trials", "predictions")
-
-# IF NOT EXISTS: two processes may make the journal at the same time.
-_RUNS = """
-CREATE TABLE IF NOT EXISTS runs (
-    run_id TEXT PRIMARY KEY, status TEXT NOT NULL, started REAL NOT NULL, ended REAL,
-    request TEXT NOT NULL, result TEXT
-);
-CREATE TABLE IF NOT EXISTS messages (
-    run_id TEXT NOT NULL REFERENCES runs, number INTEGER NOT NULL, time REAL NOT NULL,
-    message TEXT NOT NULL, PRIMARY KEY (run_id, number)
-);
-CREATE TRIGGER IF NOT EXISTS messages_fixed BEFORE UPDATE ON messages
-BEGIN SELECT RAISE(ABORT, 'a message never changes'); END;
-"""
-_TABLE = """
-CREATE TABLE IF NOT EXISTS {table} (
-    run_id TEXT NOT NULL REFERENCES runs, key TEXT NOT NULL, status TEXT NOT NULL,
-    started REAL NOT NULL, ended REAL, intent TEXT NOT NULL, outcome TEXT, PRIMARY KEY (run_id, key)
-);
-"""
-_ENDED_FENCE = """
-CREATE TRIGGER IF NOT EXISTS {table}_ended BEFORE UPDATE ON {table} WHEN OLD.ended IS NOT NULL
-BEGIN SELECT RAISE(ABORT, 'an ended row never changes'); END;
-"""
-_KEPT_FENCE = """
-CREATE TRIGGER IF NOT EXISTS {table}_kept BEFORE DELETE ON {table}
-BEGIN SELECT RAISE(ABORT, 'the journal is not deleted from'); END;
-"""
 _HOME_ADVICE = "set AUTOML_AGENT_HOME to another folder"
 
 
@@ -85,11 +61,19 @@ class Journal:
         """End the connection."""
         self._connection.close()
 
-    def begin_run(self, run_id: str, request: Mapping[str, Any]) -> None:
-        """Record that a run starts."""
+    def begin_conversation(self, conversation_id: str, title: str) -> None:
+        """Record that a conversation starts."""
         self._write(
-            "INSERT INTO runs (run_id, status, started, request) VALUES (?, 'started', ?, ?)",
-            (run_id, time.time(), json.dumps(request)),
+            "INSERT INTO conversations (conversation_id, started, title) VALUES (?, ?, ?)",
+            (conversation_id, time.time(), title),
+        )
+
+    def begin_run(self, run_id: str, request: Mapping[str, Any], *, conversation_id: str) -> None:
+        """Record that a run of a conversation starts."""
+        self._write(
+            "INSERT INTO runs (run_id, conversation_id, status, started, request) "
+            "VALUES (?, ?, 'started', ?, ?)",
+            (run_id, conversation_id, time.time(), json.dumps(request)),
         )
 
     def end_run(self, run_id: str, status: str, result: Mapping[str, Any] | None) -> None:
@@ -103,23 +87,26 @@ class Journal:
             key=run_id,
         )
 
-    def add_message(self, run_id: str, number: int, message: Mapping[str, Any]) -> None:
-        """Record a message of the conversation before it is acted on."""
+    def add_message(self, conversation_id: str, number: int, message: Mapping[str, Any]) -> None:
+        """Record a message of a conversation before it is acted on."""
         self._write(
-            "INSERT INTO messages (run_id, number, time, message) VALUES (?, ?, ?, ?)",
-            (run_id, number, time.time(), json.dumps(message)),
+            "INSERT INTO messages (conversation_id, number, time, message) VALUES (?, ?, ?, ?)",
+            (conversation_id, number, time.time(), json.dumps(message)),
         )
 
-    def begin(self, table: str, run_id: str, key: str, intent: Mapping[str, Any]) -> None:
-        """Record in one of TABLES that something is about to be done."""
+    def begin(self, table: str, owner: str, key: str, intent: Mapping[str, Any]) -> None:
+        """Record in one of TABLES that something is about to be done.
+
+        owner: a conversation's id in CONVERSATION_TABLES, a run's in RUN_TABLES.
+        """
         self._write(
-            f"INSERT INTO {_known(table)} (run_id, key, status, started, intent) "
+            f"INSERT INTO {_known(table)} (owner, key, status, started, intent) "
             "VALUES (?, ?, 'started', ?, ?)",
-            (run_id, key, time.time(), json.dumps(intent)),
+            (owner, key, time.time(), json.dumps(intent)),
         )
 
     def end(
-        self, table: str, run_id: str, key: str, status: str, outcome: Mapping[str, Any]
+        self, table: str, owner: str, key: str, status: str, outcome: Mapping[str, Any]
     ) -> None:
         """Record how it ended; status is one of ENDED.
 
@@ -129,34 +116,46 @@ class Journal:
             raise ValueError(status)
         self._end(
             f"UPDATE {_known(table)} SET status = ?, ended = ?, outcome = ? "
-            "WHERE run_id = ? AND key = ?",
-            (status, time.time(), json.dumps(outcome), run_id, key),
+            "WHERE owner = ? AND key = ?",
+            (status, time.time(), json.dumps(outcome), owner, key),
             key=key,
         )
 
     def list_runs(self) -> list[dict[str, Any]]:
         """All runs, the newest first."""
         rows = self._connection.execute(
-            "SELECT run_id, status, started, ended, request, result FROM runs ORDER BY rowid DESC"
+            "SELECT run_id, conversation_id, status, started, ended, request, result FROM runs "
+            "ORDER BY rowid DESC"
         )
         return [
             {
                 "run_id": run_id,
+                "conversation_id": conversation_id,
                 "status": status,
                 "started": started,
                 "ended": ended,
                 "request": json.loads(request),
                 "result": json.loads(result) if result else None,
             }
-            for run_id, status, started, ended, request, result in rows
+            for run_id, conversation_id, status, started, ended, request, result in rows
         ]
 
-    def list_rows(self, table: str, run_id: str) -> list[dict[str, Any]]:
-        """The rows of one of TABLES for a run, in the order in which they began."""
+    def list_conversations(self) -> list[dict[str, Any]]:
+        """All conversations in which something was said, the newest first."""
+        rows = self._connection.execute(
+            "SELECT conversation_id, started, title, count(number) FROM conversations "
+            "JOIN messages USING (conversation_id) GROUP BY conversation_id "
+            "ORDER BY conversations.rowid DESC"
+        )
+        names = ("conversation_id", "started", "title", "n_messages")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def list_rows(self, table: str, owner: str) -> list[dict[str, Any]]:
+        """The rows of one of TABLES for their owner, in the order in which they began."""
         rows = self._connection.execute(
             f"SELECT key, status, started, ended, intent, outcome FROM {_known(table)} "
-            "WHERE run_id = ? ORDER BY rowid",
-            (run_id,),
+            "WHERE owner = ? ORDER BY rowid",
+            (owner,),
         )
         return [
             {
@@ -170,10 +169,11 @@ class Journal:
             for key, status, started, ended, intent, outcome in rows
         ]
 
-    def list_messages(self, run_id: str) -> list[dict[str, Any]]:
-        """The conversation of a run."""
+    def list_messages(self, conversation_id: str) -> list[dict[str, Any]]:
+        """What was said in a conversation."""
         rows = self._connection.execute(
-            "SELECT message FROM messages WHERE run_id = ? ORDER BY number", (run_id,)
+            "SELECT message FROM messages WHERE conversation_id = ? ORDER BY number",
+            (conversation_id,),
         )
         return [json.loads(message) for (message,) in rows]
 
@@ -192,16 +192,12 @@ class Journal:
                 f"A newer automl-agent wrote the journal {self._path}; upgrade this one, or "
                 f"{_HOME_ADVICE}."
             )
+        elif version < VERSION:
+            self._connection.executescript(upgrade_script())
 
     def _create(self) -> None:
         self._switch_to_wal()
-        tables = "".join(_TABLE.format(table=table) for table in TABLES)
-        ended = "".join(_ENDED_FENCE.format(table=table) for table in ("runs", *TABLES))
-        kept = "".join(_KEPT_FENCE.format(table=table) for table in ("runs", "messages", *TABLES))
-        self._connection.executescript(
-            f"BEGIN IMMEDIATE; {_RUNS} {tables} {ended} {kept}"
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-        )
+        self._connection.executescript(creation_script())
 
     def _switch_to_wal(self) -> None:
         # Alone among the statements, this one does not wait for other connections by itself.

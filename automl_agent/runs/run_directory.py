@@ -85,7 +85,7 @@ def create_run_directory(home: Path) -> RunDirectory:
 
     Raises: SetupError if the state's folder cannot be written.
     """
-    directory = RunDirectory(home / "runs" / _name_run(time.time()))
+    directory = RunDirectory(home / "runs" / name_run(time.time()))
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (directory.root, directory.data):
@@ -121,7 +121,7 @@ def choose_run(known: Sequence[str], name: str) -> str:
     return matching[0]
 
 
-def _name_run(now: float) -> str:
-    """A run's id: local time and the part of the second that is over, so that ids sort by time."""
+def name_run(now: float) -> str:
+    """The id of a run, or of a conversation: local time and the part of the second that is over, so that ids sort by time."""
     part = int(now % 1 * 0x10000)
     return f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{part:04x}"

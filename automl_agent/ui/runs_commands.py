@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from automl_agent.cards.documents import escape_unseen
-from automl_agent.runs.journal import TABLES, Journal
+from automl_agent.runs.journal import Journal
+from automl_agent.runs.journal_tables import OWNERS, TABLES
 from automl_agent.runs.run_directory import choose_run, home_folder, journal_path
 from automl_agent.ui.options import output_format, print_json
 from automl_agent.ui.rendering import format_number, show_result, show_table
@@ -44,7 +45,7 @@ def show_run(run: str, output_format: str) -> None:
     with Journal(journal_path(home_folder())) as journal:
         rows = {row["run_id"]: row for row in reversed(journal.list_runs())}
         row = rows[choose_run(list(rows), run)]
-        tables = {table: journal.list_rows(table, row["run_id"]) for table in TABLES}
+        tables = {table: journal.list_rows(table, row[OWNERS[table]]) for table in TABLES}
     if output_format == "json":
         print_json({**row, **tables})
         return

@@ -68,7 +68,8 @@ def fill_journal(home: Path, message: str) -> None:
         "evidence": {},
     }
     with Journal(journal_path(home)) as journal:
-        journal.begin_run("evil", {"table": EVIL, "target": EVIL})
+        journal.begin_conversation("evil", EVIL)
+        journal.begin_run("evil", {"table": EVIL, "target": EVIL}, conversation_id="evil")
         journal.begin("trials", "evil", "x-1", {"plan_id": "x", "settings": {}})
         journal.end("trials", "evil", "x-1", status="done", outcome=trial)
         journal.end_run("evil", "failed", {"error": message})

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from automl_agent.errors import SetupError
-from automl_agent.runs.journal import APPLICATION_ID, ENDED, TABLES, VERSION, Journal
+from automl_agent.runs.journal import ENDED, Journal
+from automl_agent.runs.journal_tables import APPLICATION_ID, TABLES, VERSION
 
 PATIENCE_S = 30.0
 
@@ -28,8 +29,15 @@ def path(tmp_path: Path) -> Path:
 def journal(path: Path) -> Iterator[Journal]:
     """A new journal with one run."""
     with Journal(path) as opened:
-        opened.begin_run("run", {"target": "income"})
+        begin_run(opened, "run", {"target": "income"})
         yield opened
+
+
+def begin_run(journal: Journal, run_id: str, request: dict[str, object]) -> None:
+    """Begin a run in a conversation that has its name."""
+    if run_id not in {c["run_id"] for c in journal.list_runs()}:
+        journal.begin_conversation(run_id, "")
+    journal.begin_run(run_id, request, conversation_id=run_id)
 
 
 def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
@@ -44,11 +52,12 @@ def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
 
 def test_a_run_is_listed_from_its_beginning_and_with_its_end(journal: Journal) -> None:
     before = time.time()
-    journal.begin_run("later", {"target": "age", "name": "ü"})
+    begin_run(journal, "later", {"target": "age", "name": "ü"})
     (later, run) = journal.list_runs()
     assert run["run_id"] == "run"
     assert later == {
         "run_id": "later",
+        "conversation_id": "later",
         "status": "started",
         "started": later["started"],
         "ended": None,
@@ -75,7 +84,7 @@ def test_a_run_without_a_result_ends_too(journal: Journal) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_rows_are_listed_in_the_order_in_which_they_began(journal: Journal, table: str) -> None:
-    journal.begin_run("other", {})
+    begin_run(journal, "other", {})
     for run_id, key in (("run", "b"), ("other", "x"), ("run", "a")):
         journal.begin(table, run_id, key, {"key": key})
     journal.end(table, "run", "b", "done", {"score": 1})
@@ -103,12 +112,14 @@ def test_rows_are_listed_in_the_order_in_which_they_began(journal: Journal, tabl
 def test_a_clock_that_is_set_back_changes_no_order(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for run_id in ("early", "late"):
+        journal.begin_conversation(run_id, "")
     times = iter([2000.0, 1000.0, 2000.0, 1000.0])
     monkeypatch.setattr(time, "time", lambda: next(times))
     for key in ("first", "second"):
         journal.begin("trials", "run", key, {})
     for run_id in ("early", "late"):
-        journal.begin_run(run_id, {})
+        journal.begin_run(run_id, {}, conversation_id=run_id)
     assert [row["key"] for row in journal.list_rows("trials", "run")] == ["first", "second"]
     assert [run["run_id"] for run in journal.list_runs()] == ["late", "early", "run"]
 
@@ -182,7 +193,7 @@ def test_nothing_begins_twice(journal: Journal) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         journal.begin("trials", "run", "a", {"second": True})
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-        journal.begin_run("run", {})
+        begin_run(journal, "run", {})
 
 
 def test_a_row_of_no_run_is_refused(journal: Journal) -> None:
@@ -206,7 +217,7 @@ def test_another_connection_reads_what_was_written_at_once(journal: Journal, pat
     journal.begin("trials", "run", "a", {"rate": 0.1})
     with Journal(path) as other:
         assert other.list_rows("trials", "run") == journal.list_rows("trials", "run")
-        other.begin_run("other", {})
+        begin_run(other, "other", {})
         other.begin("trials", "other", "a", {})
     assert [run["run_id"] for run in journal.list_runs()] == ["other", "run"]
 
@@ -253,7 +264,8 @@ from pathlib import Path
 from automl_agent.runs.journal import Journal
 
 journal = Journal(Path(sys.argv[1]))
-journal.begin_run("killed", {"target": "income"})
+journal.begin_conversation("killed", "")
+journal.begin_run("killed", {"target": "income"}, conversation_id="killed")
 for number in range(1000):
     journal.begin("trials", "killed", str(number), {"number": number})
     print(number, flush=True)
@@ -297,7 +309,7 @@ def test_it_waits_for_another_process_that_is_just_making_it(path: Path) -> None
     holder.start()
     assert is_locked.wait(PATIENCE_S)
     with Journal(path) as journal:
-        journal.begin_run("run", {})
+        begin_run(journal, "run", {})
     holder.join(PATIENCE_S)
 
 
@@ -358,8 +370,9 @@ from automl_agent.errors import SetupError
 from automl_agent.runs.journal import Journal
 
 journal = Journal(Path(sys.argv[1]))
-journal.begin_run("run", {})
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+journal.begin_conversation("run", "")
+journal.begin_run("run", {}, conversation_id="run")
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:
     for number in range(1000):
         journal.begin("trials", "run", str(number), {"text": "x" * 1000})
@@ -377,3 +390,60 @@ def test_a_disk_that_fills_up_is_said_and_loses_nothing(path: Path) -> None:
         rows = journal.list_rows("trials", "run")
     assert [row["key"] for row in rows] == [str(number) for number in range(len(rows))]
     assert len(rows) > 10
+
+
+# What version 1 of the journal wrote for one run with a message and a trial.
+JOURNAL_1 = """
+CREATE TABLE runs (run_id TEXT PRIMARY KEY, status TEXT NOT NULL, started REAL NOT NULL,
+    ended REAL, request TEXT NOT NULL, result TEXT);
+CREATE TABLE messages (run_id TEXT NOT NULL REFERENCES runs, number INTEGER NOT NULL,
+    time REAL NOT NULL, message TEXT NOT NULL, PRIMARY KEY (run_id, number));
+INSERT INTO runs VALUES ('old', 'finished', 1.0, 2.0, '{"target": "income"}', '{"score": 1}');
+INSERT INTO messages VALUES ('old', 0, 1.5, '{"text": "hello"}');
+CREATE TRIGGER messages_fixed BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, ''); END;
+CREATE TRIGGER runs_kept BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, ''); END;
+"""
+ROWS_1 = """
+CREATE TABLE {table} (run_id TEXT NOT NULL REFERENCES runs, key TEXT NOT NULL,
+    status TEXT NOT NULL, started REAL NOT NULL, ended REAL, intent TEXT NOT NULL, outcome TEXT,
+    PRIMARY KEY (run_id, key));
+INSERT INTO {table} VALUES ('old', 'a', 'done', 1.0, 2.0, '{{"a": 1}}', '{{"b": 2}}');
+CREATE TRIGGER {table}_kept BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, ''); END;
+"""
+
+
+def test_a_journal_of_version_1_is_upgraded_and_keeps_everything(path: Path) -> None:
+    path.parent.mkdir()
+    connection = sqlite3.connect(path)
+    tables = ("tool_calls", "plans", "steps", "trials", "predictions")
+    rows = "".join(ROWS_1.format(table=table) for table in tables)
+    marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
+    connection.executescript(f"{JOURNAL_1} {rows} {marks}")
+    connection.close()
+    for _ in range(2):  # the second time there is nothing to upgrade
+        with Journal(path) as journal:
+            (run,) = journal.list_runs()
+            assert (run["run_id"], run["conversation_id"]) == ("old", "old")
+            assert run["result"] == {"score": 1}
+            assert journal.list_messages("old") == [{"text": "hello"}]
+            for table in tables:
+                (row,) = journal.list_rows(table, "old")
+                assert (row["key"], row["outcome"]) == ("a", {"b": 2})
+    assert execute(path, "PRAGMA user_version") == [(VERSION,)]
+    assert execute(path, "PRAGMA foreign_key_check") == []
+    with pytest.raises(sqlite3.IntegrityError):
+        execute(path, "DELETE FROM runs")
+
+
+def test_conversations_in_which_something_was_said_are_listed(journal: Journal) -> None:
+    journal.begin_conversation("silent", "nothing")
+    journal.begin_conversation("spoken", "predict income")
+    for number in range(2):
+        journal.add_message("spoken", number, {"text": "hello"})
+    (spoken,) = journal.list_conversations()
+    assert spoken == {
+        "conversation_id": "spoken",
+        "started": spoken["started"],
+        "title": "predict income",
+        "n_messages": 2,
+    }

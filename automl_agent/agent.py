@@ -1,51 +1,47 @@
 """The agent: one run from a request to its result. The command line and the REPL sit on it."""
 
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_agent import __version__, builtin_plugin
-from automl_agent.cards.data_card import SplitRule
+from automl_agent.cards.data_card import DataCard, SplitRule
 from automl_agent.cards.metric import Task
+from automl_agent.cards.stated_card import parse_stated_card, read_stated_card
+from automl_agent.chat_models.chat_model import ChatModel, ModelTraits
+from automl_agent.configuration.configuration import Configuration, load_configuration
+from automl_agent.configuration.keys import find_key
 from automl_agent.controllers.budget import Budget
+from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.dialogue import Dialogue
 from automl_agent.controllers.gate import Gate, OpenGate
-from automl_agent.controllers.loop import run_loop
-from automl_agent.controllers.request import DEFAULT_TIME_S, DEFAULT_TRIALS, Request
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.training_tools import deliver_model
-from automl_agent.errors import (
-    DeclinedError,
-    InputError,
-    SandboxError,
-    SetupError,
-    TrainingError,
-    UserError,
-)
+from automl_agent.controllers.planner import Planner
+from automl_agent.controllers.purse import Purse
+from automl_agent.controllers.recommendation import Recommendation, recommend
+from automl_agent.controllers.request import Request
+from automl_agent.controllers.round import run_round
+from automl_agent.controllers.tool_trust import find_changed_tools
+from automl_agent.controllers.workplace import Workplace, end_run
+from automl_agent.errors import InputError, SetupError, UnknownNameError
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
-from automl_agent.result import Result, build_result
+from automl_agent.result import Result
 from automl_agent.runs.journal import Journal
-from automl_agent.runs.run_directory import (
-    create_run_directory,
-    find_run_directory,
-    gpu_folder,
-    home_folder,
-    journal_path,
-)
-from automl_agent.sandboxes.folders import remove_tree
-from automl_agent.sandboxes.gpus import hold_gpus
+from automl_agent.runs.run_directory import find_run_directory, home_folder, journal_path, name_run
 from automl_agent.sandboxes.resources import available_resources
 from automl_agent.sandboxes.sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SANDBOX_VARIABLE = "AUTOML_AGENT_SANDBOX"
 AUTO = "auto"
 # The safest first.
 AUTO_ORDER = ("docker", "process")
+
+# Fields of a request that a single name may stand for.
+_LISTS = ("experts", "drop")
 
 EventListener = Callable[[str, Mapping[str, Any]], None]
 
@@ -54,27 +50,40 @@ class Agent:
     """Runs requests: `Agent().run(data=frame, target="income")`.
 
     home: the folder of the state; default AUTOML_AGENT_HOME or the user's data folder.
-    sandbox: default AUTOML_AGENT_SANDBOX or "auto": "docker" where it can be used, else "process".
-    controller: "planner", or a provider and model as in "anthropic:MODEL".
+    sandbox: "docker", "process", or "auto": "docker" where it can be used, else "process".
+    controller: "planner", an endpoint, or an endpoint and a model as in "anthropic:MODEL".
+    privacy: what a chat model may see: "schema", "sample" or "none".
+    budget_usd, budget_tokens: what chat models may take in a run or a conversation.
     gate: who is shown the plans before training; default nobody.
     on_event: told of each event, its name and plain JSON values.
+    What is not given here comes from the environment and the configuration files.
     """
 
     def __init__(
         self,
         *,
         home: str | Path | None = None,
-        controller: str = "planner",
+        controller: str | None = None,
         sandbox: str | None = None,
         sandbox_options: SandboxOptions | None = None,
+        privacy: str | None = None,
+        budget_usd: float | None = None,
+        budget_tokens: int | None = None,
         gate: Gate | None = None,
         on_event: EventListener | None = None,
         plugins: Plugins | None = None,
+        configuration: Configuration | None = None,
     ) -> None:
         self.home = Path(home).expanduser().resolve() if home else home_folder()
+        given = {
+            "controller": controller,
+            "sandbox": sandbox,
+            "privacy": privacy,
+            "budget_usd": budget_usd,
+            "budget_tokens": budget_tokens,
+        }
+        self.configuration = configuration or load_configuration(given)
         self.plugins = plugins or load_all_plugins()
-        self._controller = controller
-        self._sandbox = sandbox or os.environ.get(SANDBOX_VARIABLE) or AUTO
         self._sandbox_options = sandbox_options or SandboxOptions()
         self._gate = gate or OpenGate()
         self._on_event = on_event
@@ -91,14 +100,16 @@ class Agent:
         experts: str | Sequence[str] = (),
         split: SplitRule | None = None,
         drop: str | Sequence[str] = (),
-        time_s: float = DEFAULT_TIME_S,
-        n_trials: int = DEFAULT_TRIALS,
+        require: str | Sequence[str] = (),
+        time_s: float | None = None,
+        n_trials: int | None = None,
         seed: int = 0,
     ) -> Result:
         """Train a model that predicts a column of a table.
 
         data, holdout: a path to a CSV or Parquet file, or a DataFrame; the held-out rows are a part
         of `data` if no table of their own is given.
+        require: what the model must keep, as in "accuracy >= 0.9" or "predict_ms_per_row <= 1".
         Raises: UserError, each kind as in `automl_agent.errors`; KeyboardInterrupt if interrupted
         before there is a model to deliver.
         """
@@ -112,34 +123,162 @@ class Agent:
             experts=_as_names(experts),
             split=split,
             drop=_as_names(drop),
-            time_s=time_s,
-            n_trials=n_trials,
+            constraints=_as_names(require),
+            time_s=self.configuration.time_s if time_s is None else time_s,
+            n_trials=self.configuration.trials if n_trials is None else n_trials,
             seed=seed,
             sandbox_options=self._sandbox_options,
         )
         request.check()
         self._check_names(request)
-        budget = Budget(time_s, n_trials)
+        budget = Budget(request.time_s, request.n_trials)
         frame = self.read_table(data)
         holdout_frame = None if holdout is None else self.read_table(holdout)
-        sandbox = self.find_sandbox()
-        gpus = hold_gpus(self._sandbox_options, sandbox, gpu_folder(self.home), self._emit)
-        with gpus as lease, Journal(journal_path(self.home)) as journal:
-            session = Session(
-                request=request,
-                frame=frame,
-                holdout_frame=holdout_frame,
-                plugins=self.plugins,
-                sandbox=sandbox,
-                resources=replace(available_resources(), gpus=lease.device_ids),
-                gpu_lease=lease,
-                journal=journal,
-                directory=create_run_directory(self.home),
+        with Journal(journal_path(self.home)) as journal:
+            conversation = self._open_conversation(journal, budget)
+            conversation.begin(request.words or request.table)
+            session = conversation.workplace.begin_run(
+                request,
+                frame,
+                holdout_frame,
+                task_id=conversation.next_task_id(),
+                conversation_id=conversation.conversation_id,
                 budget=budget,
-                gate=self._gate,
-                emit=self._emit,
+                privacy=conversation.privacy,
             )
-            return self._run_session(session)
+            conversation.adopt(session)
+            try:
+                conversation.begin_round({"words": request.words, "task": request.to_told()})
+                model = self.find_chat_model(self.configuration.controller)
+                outcome = run_round(conversation, model, self._find_fallback(model))
+            except BaseException as exc:
+                status = "interrupted" if isinstance(exc, KeyboardInterrupt) else "failed"
+                end_run(session, status, str(exc))
+                raise
+        if session.result is None:
+            raise outcome.error or SetupError("The run ended without a result.")
+        return self._make_result(session.result)
+
+    def ask(
+        self,
+        words: str,
+        *,
+        folder: str | Path | None = None,
+        require: str | Sequence[str] = (),
+        time_s: float | None = None,
+        n_trials: int | None = None,
+        **fixed: Any,
+    ) -> list[Result]:
+        """Do what a request in words asks for: the result of each of its tasks.
+
+        folder: where its tables lie; without one, they are looked for in the current folder.
+        fixed: as in `run`, what counts whatever the words say, such as `metric` or `seed`.
+        Raises: as `run`; if only some of the tasks fail, the results of the others are returned.
+        """
+        with self.open_dialogue(
+            folder=folder, require=require, time_s=time_s, n_trials=n_trials, **fixed
+        ) as dialogue:
+            outcome = dialogue.say(words)
+        if not outcome.results:
+            raise outcome.error or SetupError("The request ended without a result.")
+        return [self._make_result(document) for document in outcome.results]
+
+    @contextmanager
+    def open_dialogue(
+        self,
+        *,
+        folder: str | Path | None = None,
+        is_interactive: bool = False,
+        require: str | Sequence[str] = (),
+        time_s: float | None = None,
+        n_trials: int | None = None,
+        **fixed: Any,
+    ) -> Iterator[Dialogue]:
+        """A dialogue, whose tasks are ended when the context is left.
+
+        is_interactive: whether somebody is there to answer a reply that calls no tool.
+        """
+        defaults = Request(
+            table="",
+            target="",
+            constraints=_as_names(require),
+            time_s=self.configuration.time_s if time_s is None else time_s,
+            n_trials=self.configuration.trials if n_trials is None else n_trials,
+            sandbox_options=self._sandbox_options,
+            **_read_fixed(fixed),
+        )
+        defaults.check()
+        self._check_names(defaults)
+        model = self.find_chat_model(self.configuration.controller)
+        with Journal(journal_path(self.home)) as journal:
+            budget = Budget(defaults.time_s, defaults.n_trials)
+            conversation = self._open_conversation(journal, budget)
+            conversation.is_interactive = is_interactive
+            conversation.defaults = defaults
+            dialogue = Dialogue(
+                conversation=conversation,
+                model=model,
+                fallback=None if is_interactive else self._find_fallback(model),
+                find_model=self.find_chat_model,
+                folder=_check_folder(folder),
+            )
+            try:
+                yield dialogue
+            finally:
+                dialogue.close()
+
+    def find_chat_model(self, name: str) -> ChatModel:
+        """The chat model of a name: an endpoint of the configuration, or a plugin's provider.
+
+        Raises: UnknownNameError; SetupError if it lacks its key or its model's name.
+        """
+        provider, _, model = name.partition(":")
+        if provider in self.configuration.endpoints:
+            from automl_agent.chat_models.addresses import is_unencrypted
+            from automl_agent.chat_models.create import create_chat_model
+
+            endpoint = self.configuration.find_endpoint(provider)
+            if is_unencrypted(endpoint.base_url):
+                fields = {"endpoint": endpoint.name, "base_url": endpoint.base_url}
+                self._emit("endpoint_unencrypted", fields)
+            return create_chat_model(endpoint, model or None, find_key(endpoint))
+        if provider not in self.plugins.chat_models:
+            known = {*self.configuration.endpoints, *self.plugins.chat_models}
+            raise UnknownNameError("controller", provider, known)
+        created: ChatModel = self.plugins.chat_models[provider].create(model or None)
+        if not isinstance(getattr(created, "traits", None), ModelTraits):
+            raise SetupError(
+                f"What {self.plugins.chat_models.distribution(provider)} brings as {provider!r} is "
+                "no chat model: it has no traits. Update that plugin, or take another --controller."
+            )
+        return created
+
+    def recommend(
+        self,
+        card: "str | Path | DataCard | Mapping[str, Any]",
+        *,
+        experts: str | Sequence[str] = (),
+        metric: str | None = None,
+        limit: int = 3,
+    ) -> Recommendation:
+        """What to train for a data card, with the predicted training logs; no data is needed.
+
+        card: a data card, its JSON object, or a file with it.
+        Raises: CardError; UnknownNameError; InputError if no installed expert fits.
+        """
+        if isinstance(card, str | Path):
+            data = read_stated_card(Path(card), metric=metric)
+        else:
+            document = card.to_json() if isinstance(card, DataCard) else card
+            data = parse_stated_card(document, metric=metric)
+        return recommend(
+            data,
+            self.plugins.experts,
+            self.plugins.metrics,
+            resources=available_resources(),
+            names=_as_names(experts),
+            limit=limit,
+        )
 
     def load(self, run_id: str) -> Result:
         """The result of an earlier run: its id, the beginning of it, or "last".
@@ -149,9 +288,7 @@ class Agent:
         directory = find_run_directory(self.home, run_id)
         if not directory.result.is_file():
             raise SetupError(f"The run {directory.run_id} has no result; it did not end.")
-        document = json.loads(directory.result.read_text(encoding="utf-8"))
-        sandbox = self.find_sandbox()
-        return Result(directory, document, sandbox, self._sandbox_options, emit=self._emit)
+        return self._make_result(json.loads(directory.result.read_text(encoding="utf-8")))
 
     def read_table(self, data: "str | Path | DataFrame") -> "DataFrame":
         """A table from a DataFrame, from a plugin that knows the source, or from a file.
@@ -170,7 +307,8 @@ class Agent:
 
         Raises: UnknownNameError; SetupError if it cannot be used here.
         """
-        names = AUTO_ORDER if self._sandbox == AUTO else (self._sandbox,)
+        chosen = self.configuration.sandbox
+        names = AUTO_ORDER if chosen == AUTO else (chosen,)
         problems: list[str] = []
         for name in names:
             sandbox: Sandbox = self.plugins.sandboxes[name]
@@ -186,55 +324,38 @@ class Agent:
             self.plugins.experts[name]
         if request.metric is not None:
             self.plugins.metrics[request.metric]
-        self.plugins.chat_models[self._controller.partition(":")[0]]
 
-    def _run_session(self, session: Session) -> Result:
-        session.journal.begin_run(session.run_id, session.request.to_json())
-        self._emit("run_started", {"run_id": session.run_id, **session.request.to_json()})
-        status, document = "failed", None
-        try:
-            ended = self._train(session)
-            document = build_result(session, ended)
-            status = ended
-            options = session.request.sandbox_options
-            return Result(session.directory, document, session.sandbox, options, emit=self._emit)
-        except KeyboardInterrupt:
-            status = "interrupted"
-            raise
-        except UserError as exc:
-            status = "declined" if isinstance(exc, DeclinedError) else "failed"
-            document = {"error": str(exc)}
-            raise
-        finally:
-            session.close_batches()
-            if not session.trials:
-                # Nothing was trained: a folder of prepared tables is of no use to anybody.
-                remove_tree(session.directory.root)
-            session.journal.end_run(session.run_id, status, document)
-            self._emit("run_ended", {"run_id": session.run_id, "status": status})
+    def _open_conversation(self, journal: Journal, budget: Budget) -> Conversation:
+        withheld = find_changed_tools(self.home, self.plugins)
+        for tool, distribution in withheld.items():
+            self._emit("tool_changed", {"tool": tool, "distribution": distribution})
+        workplace = Workplace(
+            home=self.home,
+            plugins=self.plugins,
+            journal=journal,
+            gate=self._gate,
+            emit=self._emit,
+            find_sandbox=self.find_sandbox,
+            read_table=self.read_table,
+            sandbox_options=self._sandbox_options,
+            withheld=frozenset(withheld),
+        )
+        configuration = self.configuration
+        return Conversation(
+            conversation_id=name_run(time.time()),
+            workplace=workplace,
+            budget=budget,
+            purse=Purse(configuration.budget_usd, configuration.budget_tokens),
+            privacy=configuration.privacy,
+        )
 
-    def _train(self, session: Session) -> str:
-        """Let the controller work; deliver what there is however it ended; return the status."""
-        provider, _, model_name = self._controller.partition(":")
-        model = self.plugins.chat_models[provider].create(model_name or None)
-        status = "finished"
-        try:
-            reason = run_loop(model, session, on_text=self._emit_text)
-        except KeyboardInterrupt:
-            if not session.finished_trials:
-                raise
-            # What is finished is kept: the first Ctrl-C ends the search, not the run.
-            status, reason = "interrupted", "interrupted"
-            session.budget.time_s = 0.0
-        if session.delivery is None and session.finished_trials:
-            session.summary = session.summary or f"Ended early: {reason}."
-            _deliver_or_fail(session)
-        if session.delivery is None:
-            raise _explain_failure(session, reason)
-        return status
+    def _find_fallback(self, model: ChatModel) -> ChatModel | None:
+        return None if isinstance(model, Planner) else Planner()
 
-    def _emit_text(self, text: str) -> None:
-        self._emit("controller_text", {"text": text})
+    def _make_result(self, document: Mapping[str, Any]) -> Result:
+        directory = find_run_directory(self.home, str(document["run_id"]))
+        sandbox = self.find_sandbox()
+        return Result(directory, document, sandbox, self._sandbox_options, emit=self._emit)
 
     def _emit(self, name: str, fields: Mapping[str, Any]) -> None:
         if self._on_event:
@@ -248,35 +369,25 @@ def load_all_plugins() -> Plugins:
     return load_plugins(discover_plugins(), builtin=builtin_plugin, version=__version__)
 
 
-def _deliver_or_fail(session: Session) -> None:
-    try:
-        deliver_model(session)
-    except SandboxError as exc:
-        raise TrainingError(f"No finished trial could be delivered: {exc}") from exc
-
-
-def _explain_failure(session: Session, reason: str) -> UserError:
-    if session.last_error is not None:
-        return session.last_error
-    failed = [trial for trial in session.trials if trial.message or trial.status != "ok"]
-    is_late = session.budget.time_left_s <= 0 or any(t.status == "timeout" for t in failed)
-    if is_late and not session.finished_trials:
-        return session.budget.too_short()
-    if failed:
-        last_line = (failed[0].message.splitlines() or [failed[0].status])[-1]
-        return TrainingError(
-            f"All {len(session.trials)} trials failed, the first with: {last_line} "
-            f"Its output is in {failed[0].folder / 'output.txt'}."
-        )
-    return TrainingError(session.summary or f"Nothing was trained: {reason}.")
-
-
 def _check_frame(table: object, what: str) -> "DataFrame":
     import pandas as pd
 
     if not isinstance(table, pd.DataFrame):
         raise InputError(f"{what} is a {type(table).__name__}; give a DataFrame or a path.")
     return table.rename(columns=str).reset_index(drop=True)
+
+
+def _read_fixed(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _as_names(value) if key in _LISTS else value for key, value in fixed.items()}
+
+
+def _check_folder(folder: str | Path | None) -> Path | None:
+    if folder is None:
+        return None
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise InputError(f"There is no folder {path}; give the folder in which the tables lie.")
+    return path
 
 
 def _as_names(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.tables import read_table
 from automl_agent.chat_models.chat_model import ChatModelProvider
+from automl_agent.controllers.closing_tools import CLOSING_TOOLS
 from automl_agent.controllers.planner import Planner
 from automl_agent.controllers.planning_tools import PLANNING_TOOLS
+from automl_agent.controllers.profiling_tool import PROFILING_TOOL
 from automl_agent.controllers.tools import Tool
 from automl_agent.controllers.training_tools import TRAINING_TOOLS
 from automl_agent.hookspecs import hookimpl
@@ -49,7 +51,7 @@ def find_image(variant: str) -> str:
 @hookimpl
 def register_tools() -> Sequence[Tool]:
     """The tools of the contract."""
-    return (*PLANNING_TOOLS, *TRAINING_TOOLS)
+    return (PROFILING_TOOL, *PLANNING_TOOLS, *TRAINING_TOOLS, *CLOSING_TOOLS)
 
 
 def read_builtin_table(source: str) -> "DataFrame":

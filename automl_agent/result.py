@@ -1,18 +1,15 @@
 """The result of a run: its numbers, its plan, its log, and predictions for new rows."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_agent.controllers.session import Session
 from automl_agent.errors import GpuMissingError
 from automl_agent.runs.run_directory import RunDirectory, gpu_folder
 from automl_agent.sandboxes.gpus import Emit, hold_gpus
 from automl_agent.sandboxes.resources import available_resources
 from automl_agent.sandboxes.sandbox import Sandbox, SandboxOptions
-from automl_agent.sandboxes.step import write_whole
 from automl_agent.training.prediction import Prediction, predict_table
 from automl_agent.training.training_log import read_log
 
@@ -122,48 +119,3 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """The result as a JSON object that fits schemas/run_result.schema.json."""
         return dict(self._document)
-
-
-def build_result(session: Session, status: str) -> dict[str, Any]:
-    """The result of a session that has delivered, also written to the run's folder."""
-    delivery, card = session.delivery, session.known_card
-    assert delivery is not None
-    chosen = delivery.leaderboard[0]
-    heaviest = max(delivery.weights, key=lambda trial_id: delivery.weights[trial_id])
-    trial = delivery.refits[heaviest].trial
-    scores = dict(chosen.scores or {})
-    document = {
-        "run_id": session.run_id,
-        "status": status,
-        "task": card.task,
-        "target": card.target,
-        "metric": card.metric,
-        "score": scores.get(card.metric),
-        "scores": scores,
-        "model": dict(delivery.weights),
-        "leaderboard": [row.to_json() for row in delivery.leaderboard],
-        "plan": session.plans[trial.plan_id].to_json(),
-        "plans": [plan.to_json() for plan in session.plans.values()],
-        "predictions": session.predictions,
-        "n_trials": len(session.trials),
-        "seconds": round(session.budget.elapsed_s, 3),
-        "split": delivery.split_fingerprint,
-        "summary": session.summary,
-        "hints": [_hint_text(hint.column, hint.text) for hint in card.hints or ()],
-        "paths": {
-            "run": str(session.directory.root),
-            "model": str(session.directory.model),
-            "data_card": str(session.directory.data_card),
-            "paragraph": str(session.directory.paragraph(trial.plan_id)),
-            "scripts": str(session.directory.model / f"{heaviest}-scripts"),
-            "training_log": str(trial.folder / "training_log.jsonl"),
-            "result": str(session.directory.result),
-        },
-    }
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    write_whole(session.directory.result, text)
-    return document
-
-
-def _hint_text(column: str | None, text: str) -> str:
-    return f"{column}: {text}" if column else text

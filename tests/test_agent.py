@@ -14,6 +14,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 from automl_agent import Agent, ChatModelProvider, Reply, Result, SplitRule
+from automl_agent.chat_models.chat_model import ModelTraits
 from automl_agent.cards.documents import check_document
 from automl_agent.cards.model_card import Settings
 from automl_agent.controllers.gate import Approval
@@ -279,12 +280,14 @@ def test_held_out_rows_without_labels_are_refused_before_any_training(
 class FailingAfter:
     """A controller whose service breaks after the given replies."""
 
+    traits = ModelTraits("failing")
+
     def __init__(self, *replies: Any) -> None:
         self._scripted = ScriptedChatModel(replies)
 
-    def reply(self, messages: Any, tools: Any, *, on_text: Any) -> Reply:
+    def reply(self, messages: Any, tools: Any, **options: Any) -> Reply:
         try:
-            return self._scripted.reply(messages, tools, on_text=on_text)
+            return self._scripted.reply(messages, tools, **options)
         except AssertionError:
             raise ConnectionError("the service is gone") from None
 
@@ -306,14 +309,25 @@ def make_agent(model: Any, **options: Any) -> Agent:
 
 
 def test_a_controller_that_breaks_loses_nothing_that_is_trained(cancer: pd.DataFrame) -> None:
-    result = make_agent(FailingAfter(PLAN, [TRAIN])).run(cancer, "target")
+    events: list[tuple[str, Mapping[str, Any]]] = []
+    agent = make_agent(
+        FailingAfter(PLAN, [TRAIN]), on_event=lambda name, fields: events.append((name, fields))
+    )
+    result = agent.run(cancer, "target", n_trials=2)
+    assert result.to_json()["n_trials"] == 2
+    (replaced,) = [fields for name, fields in events if name == "controller_replaced"]
+    assert "the service is gone" in replaced["reason"]
+    assert replaced["by"] == "planner"
+
+
+def test_a_controller_that_breaks_at_once_is_replaced_by_the_planner(cancer: pd.DataFrame) -> None:
+    result = make_agent(FailingAfter()).run(cancer, "target", n_trials=1, experts=XGBOOST)
     assert result.to_json()["n_trials"] == 1
-    assert "the service is gone" in result.to_json()["summary"]
 
 
-def test_a_controller_that_breaks_at_once_is_named(cancer: pd.DataFrame) -> None:
-    with pytest.raises(SetupError, match="The controller failed: ConnectionError"):
-        make_agent(FailingAfter()).run(cancer, "target")
+def test_a_plugins_controller_that_is_no_chat_model_is_named(cancer: pd.DataFrame) -> None:
+    with pytest.raises(SetupError, match="What test brings as 'test' is no chat model"):
+        make_agent(object()).run(cancer, "target")
 
 
 def test_the_person_is_asked_once_even_if_the_controller_calls_on(cancer: pd.DataFrame) -> None:

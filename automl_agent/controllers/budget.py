@@ -12,28 +12,56 @@ MAX_TURNS = 200
 
 
 @dataclass
-class Budget:
-    """Limits and what is used of them. Clocks are monotonic: setting the time changes nothing."""
+class Stopwatch:
+    """Counts the seconds since it was made, without those in which it was paused."""
 
-    time_s: float
-    n_trials: int
     clock: Callable[[], float] = time.monotonic
-    n_trials_used: int = 0
-    n_turns_used: int = 0
-    _started: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._started = self.clock()
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the run began."""
+        """The seconds."""
         return self.clock() - self._started
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stops the watch for as long as the context is open."""
+        paused_at = self.clock()
+        try:
+            yield
+        finally:
+            self._started += self.clock() - paused_at
+
+
+@dataclass
+class Budget:
+    """Limits and what is used of them. Clocks are monotonic: setting the time changes nothing.
+
+    kept_s: seconds of the time that other tasks of the same request are to have.
+    """
+
+    time_s: float
+    n_trials: int
+    clock: Callable[[], float] = time.monotonic
+    n_trials_used: int = 0
+    n_turns_used: int = 0
+    kept_s: float = 0.0
+    watch: Stopwatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = Stopwatch(self.clock)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self.watch.elapsed_s
 
     @property
     def time_left_s(self) -> float:
         """Seconds that are left, never below 0."""
-        return max(0.0, self.time_s - self.elapsed_s)
+        return max(0.0, self.time_s - self.kept_s - self.elapsed_s)
 
     @property
     def n_trials_left(self) -> int:
@@ -42,12 +70,15 @@ class Budget:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stops the clock: the time in which a person thinks is not the run's."""
-        paused_at = self.clock()
-        try:
+        """Stops the clock of all tasks: the time in which a person thinks is not the run's."""
+        with self.watch.paused():
             yield
-        finally:
-            self._started += self.clock() - paused_at
+
+    def for_task(self) -> "Budget":
+        """The budget of one of several tasks: the same clock and time, trials of its own."""
+        budget = Budget(self.time_s, self.n_trials, self.clock)
+        budget.watch = self.watch
+        return budget
 
     def reserve_trial(self) -> None:
         """Count a trial before it starts.

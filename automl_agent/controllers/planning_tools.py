@@ -1,75 +1,28 @@
-"""The tools up to the plan: profile, search, assign, write scripts, set and predict."""
+"""The tools from the data card to the plan: search, assign, write scripts, set and predict."""
 
 import itertools
-import json
-from pathlib import Path
 from typing import Any
 
-from automl_agent.cards.metric import Task
-from automl_agent.cards.profile import profile_table
-from automl_agent.cards.tables import check_has_columns, drop_unlabelled
+from automl_agent.cards.model_card import ModelCard, Settings
+from automl_agent.controllers.privacy import mask_strange_text
 from automl_agent.controllers.session import Session
 from automl_agent.controllers.tools import Tool, builtin_parameters
-from automl_agent.errors import InputError, PluginError, ToolError
+from automl_agent.errors import PluginError, ToolError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan
 from automl_agent.experts.scripts import check_script, check_scripts
 from automl_agent.experts.search_space import complete_settings, default_settings
 from automl_agent.knowledge.card_predictor import predict_from_card
 from automl_agent.plugins import guard_call
-from automl_agent.training.dataset import write_dataset
-from automl_agent.training.scoring import chance_score, find_metric
+from automl_agent.training.scoring import chance_score
 
-_MAX_SHOWN_COLUMNS = 60
-
-
-def profile_dataset(
-    session: Session,
-    *,
-    target: str | None = None,
-    metric: str | None = None,
-    task: Task | None = None,
-    description: str = "",
-) -> dict[str, Any]:
-    """Measure the data card, divide the rows and write what scripts may read."""
-    request = session.request
-    card = profile_table(
-        session.frame,
-        # What the person said counts for more than what the controller says.
-        target=request.target or target or "",
-        name=Path(request.table).name.partition(".")[0] or request.table,
-        description=request.words or description,
-        task=request.task or task,
-        metric=request.metric or metric,
-        split=request.split,
-        drop=request.drop,
-    )
-    find_metric(session.plugins.metrics, card.metric, card.task)
-    holdout = session.holdout_frame
-    if holdout is not None:
-        needed = [column.name for column in card.features]
-        check_has_columns(holdout, [*needed, str(card.target)], source="The held-out table")
-        holdout = drop_unlabelled(holdout, str(card.target))
-        if holdout.empty:
-            raise InputError(f"The held-out table has no row with a label in {card.target!r}.")
-    session.dataset = write_dataset(
-        drop_unlabelled(session.frame, str(card.target)),
-        card,
-        session.directory.data,
-        seed=request.seed,
-        holdout=holdout,
-    )
-    session.card = card
-    document = card.to_json()
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    session.directory.data_card.write_text(text, encoding="utf-8")
-    direction = {"greater_is_better": session.metric.greater_is_better}
-    session.emit("data_profiled", document | direction)
-    columns = document.pop("columns")
-    return {"data_card": document, "columns": columns[:_MAX_SHOWN_COLUMNS]}
+_MAX_UNFIT = 5
+_MAX_DESCRIPTION = 200
+# Each plan has a sandbox of its own.
+MAX_PLANS = 12
 
 
-def search_experts(session: Session, *, query: str = "", limit: int = 10) -> dict[str, Any]:
+def search_experts(session: Session, *, query: str = "", limit: int = 5) -> dict[str, Any]:
     """The experts that fit the data set, those with the best expected score first."""
     words = query.lower().split()
     allowed = session.request.experts
@@ -84,7 +37,10 @@ def search_experts(session: Session, *, query: str = "", limit: int = 10) -> dic
             found.append(_describe_expert(session, expert, words))
     loss = session.metric.loss
     found.sort(key=lambda e: (-e["n_words_found"], loss(e["expected_score"]), e["expert"]))
-    return {"experts": found[:limit], "unfit": unfit}
+    # However many experts are installed, the controller is told of few.
+    told = {"experts": found[:limit], "unfit": dict(itertools.islice(unfit.items(), _MAX_UNFIT))}
+    n_more = max(0, len(found) - limit) + max(0, len(unfit) - _MAX_UNFIT)
+    return told | ({"n_not_shown": n_more} if n_more else {})
 
 
 def assign_expert(session: Session, *, expert: str, reason: str) -> dict[str, Any]:
@@ -92,26 +48,31 @@ def assign_expert(session: Session, *, expert: str, reason: str) -> dict[str, An
     if session.request.experts and expert not in session.request.experts:
         allowed = ", ".join(session.request.experts)
         raise ToolError(f"The person allows only these experts: {allowed}.")
+    if len(session.plans) >= MAX_PLANS:
+        raise ToolError(f"There are {MAX_PLANS} plans; train those.")
     card = session.plugins.experts[expert].card
     unfit = card.unfit_reason(session.known_card)
     if unfit:
         raise ToolError(f"{expert} does not fit this data set: {unfit}.")
-    later = (f"{expert}-v{number}" for number in itertools.count(2))
-    names = itertools.chain([expert], later)
+    stem = expert if session.task_id == "t1" else f"{session.task_id}-{expert}"
+    later = (f"{stem}-v{number}" for number in itertools.count(2))
+    names = itertools.chain([stem], later)
     plan_id = next(name for name in names if name not in session.plans)
     session.plans[plan_id] = Plan(
         plan_id=plan_id,
         data_card=session.known_card,
         model_card=card,
         resources=session.resources,
-        settings=default_settings(card),
+        settings=_first_settings(session, card),
+        constraints=tuple(str(constraint) for constraint in session.constraints),
     )
     session.emit("expert_assigned", {"plan_id": plan_id, "expert": expert, "reason": reason})
-    return {"plan_id": plan_id, "search_space": card.to_json()["search_space"]}
+    space = [_show_parameter(p) for p in card.to_json()["search_space"]]
+    return {"plan_id": plan_id, "search_space": space}
 
 
 def write_script(
-    session: Session, *, plan_id: str, script: str, text: str | None = None
+    session: Session, *, plan_id: str, script: str, text: str | None = None, show: bool = False
 ) -> dict[str, Any]:
     """Write script A or B: the expert's, or a text of the controller's."""
     plan = session.find_plan(plan_id)
@@ -125,8 +86,10 @@ def write_script(
         generated |= {script}
     written = {**templates, **plan.scripts, script: text}
     session.drop_batch(plan_id, "its scripts were written again")
-    session.change_plan(plan_id, scripts=written, generated=generated)
-    return {"plan_id": plan_id, "script": script, "n_lines": written[script].count("\n")}
+    change = session.repair_plan if session.is_approved else session.change_plan
+    change(plan_id, scripts=written, generated=frozenset(generated))
+    told = {"plan_id": plan_id, "script": script, "n_lines": written[script].count("\n")}
+    return told | ({"text": text} if show else {})
 
 
 def set_hyperparameters(
@@ -153,6 +116,13 @@ def predict_training_log(session: Session, *, plan_id: str) -> dict[str, Any]:
     return {"plan_id": plan_id, "final": log.to_json()["points"][-1], "seconds": log.seconds}
 
 
+def _first_settings(session: Session, card: ModelCard) -> Settings:
+    """The expert's defaults or, where an earlier result is to be improved, its best ones there."""
+    rows = session.earlier["leaderboard"] if session.earlier else ()
+    best: Settings = next((row["settings"] for row in rows if row["expert"] == card.name), {})
+    return complete_settings(card, best) if best else default_settings(card)
+
+
 def _describe_expert(session: Session, expert: Expert, words: list[str]) -> dict[str, Any]:
     card, data = expert.card, session.known_card
     chance = chance_score(session.metric, data)
@@ -162,10 +132,15 @@ def _describe_expert(session: Session, expert: Expert, words: list[str]) -> dict
     return {
         "expert": card.name,
         "structure": card.structure,
-        "description": card.description,
-        "expected_score": expected,
+        "description": card.description[:_MAX_DESCRIPTION],
+        "expected_score": float(f"{expected:.4g}"),
         "n_words_found": sum(word in text for word in words),
     }
+
+
+def _show_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
+    """A parameter of a search space without what the controller does not need to choose a value."""
+    return {key: value for key, value in parameter.items() if key not in ("description", "log")}
 
 
 def _write_templates(session: Session, plan: Plan) -> dict[str, str]:
@@ -181,7 +156,12 @@ def _write_templates(session: Session, plan: Plan) -> dict[str, str]:
     except (PluginError, ToolError) as exc:
         session.drop_batch(plan.plan_id, "its expert cannot write the scripts")
         del session.plans[plan.plan_id]
-        raise ToolError(f"The plan {plan.plan_id} is dropped. {exc}") from exc
+        reason = str(exc)
+        if isinstance(exc, PluginError):
+            # The expert has the data card, and may quote it.
+            told = mask_strange_text(exc.reason, (), session.privacy)
+            reason = f"Plugin {distribution}: {told} {exc.remedy}"
+        raise ToolError(f"The plan {plan.plan_id} is dropped. {reason}") from exc
     return dict(scripts)
 
 
@@ -201,14 +181,11 @@ def _with_plan(session: Session) -> bool:
     return bool(session.plans) and not session.is_approved
 
 
+def _with_script(session: Session) -> bool:
+    return _with_plan(session) or any(map(session.may_repair, session.plans))
+
+
 PLANNING_TOOLS = (
-    Tool(
-        "profile_dataset",
-        "Measure the data card of the request's table. Always the first call.",
-        builtin_parameters("profile_dataset"),
-        profile_dataset,
-        lambda session: not session.plans,
-    ),
     Tool(
         "search_experts",
         "Find the installed experts that fit the data set, by their model cards.",
@@ -228,7 +205,7 @@ PLANNING_TOOLS = (
         "Write a plan's script A (data_processing.py) or B (model.py).",
         builtin_parameters("write_script"),
         write_script,
-        _with_plan,
+        _with_script,
     ),
     Tool(
         "set_hyperparameters",

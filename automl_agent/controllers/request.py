@@ -1,10 +1,13 @@
 """The request: what the person asks for, and the limits she sets."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import PurePath
 from typing import Any, get_args
 
 from automl_agent.cards.data_card import SplitRule
 from automl_agent.cards.metric import Task
+from automl_agent.controllers.privacy import show_name
 from automl_agent.errors import InputError, suggest
 from automl_agent.sandboxes.sandbox import SandboxOptions
 
@@ -18,6 +21,8 @@ class Request:
 
     table: a path, or a name for a DataFrame given from Python. holdout: likewise, or None to hold
     out a part of the table. experts: the names to choose from, all if empty.
+    also: metrics to report beside the one that decides.
+    constraints: what the model must keep, as texts. follows: the run that it is to improve.
     sandbox_options: what the person allows of a sandbox, and asks of it.
     """
 
@@ -30,6 +35,9 @@ class Request:
     experts: tuple[str, ...] = ()
     split: SplitRule | None = None
     drop: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    follows: str | None = None
     time_s: float = DEFAULT_TIME_S
     n_trials: int = DEFAULT_TRIALS
     seed: int = 0
@@ -49,8 +57,14 @@ class Request:
         if self.seed < 0:
             raise InputError(f"--seed {self.seed} is negative; give 0 or more.")
 
+    def to_told(self) -> dict[str, Any]:
+        """What the controller is told of the request: no path, and nothing that is not set."""
+        document = self.to_json() | {"table": show_name(PurePath(self.table).name)}
+        hidden = ("words", "seed", "sandbox_options", "holdout")
+        return {key: value for key, value in document.items() if value and key not in hidden}
+
     def to_json(self) -> dict[str, Any]:
-        """The request as a JSON object, as the controller is told it."""
+        """The request as a JSON object."""
         return {
             "table": self.table,
             "target": self.target,
@@ -61,8 +75,30 @@ class Request:
             "experts": list(self.experts),
             "split": self.split and {"kind": self.split.kind, "column": self.split.column},
             "drop": list(self.drop),
+            "also": list(self.also),
+            "constraints": list(self.constraints),
+            "follows": self.follows,
             "time_s": self.time_s,
             "n_trials": self.n_trials,
             "seed": self.seed,
             "sandbox_options": asdict(self.sandbox_options),
         }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Request":
+        """The request in a JSON object that `to_json` made, also an earlier version of it."""
+        known = {name: document[name] for name in _NAMES if name in document}
+        lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        split, options = known.get("split"), dict(known.get("sandbox_options", {}))
+        options["allow_degraded"] = tuple(options.get("allow_degraded", ()))
+        return cls(
+            **{
+                **known,
+                **lists,
+                "split": split and SplitRule(**split),
+                "sandbox_options": SandboxOptions(**options),
+            }
+        )
+
+
+_NAMES = tuple(each.name for each in fields(Request))

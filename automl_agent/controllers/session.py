@@ -1,17 +1,20 @@
-"""The session: the state of one run, which the tools work on."""
+"""The session: the state of one task and its run, which the tools work on."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import Settings
 from automl_agent.cards.paragraph import render_paragraph
+from automl_agent.configuration.setting import Privacy
 from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.gate import Gate
+from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.request import Request
 from automl_agent.errors import (
     DeclinedError,
@@ -19,7 +22,6 @@ from automl_agent.errors import (
     SandboxError,
     SetupError,
     ToolError,
-    UserError,
     suggest,
 )
 from automl_agent.experts.plan import Plan, Resources
@@ -30,8 +32,11 @@ from automl_agent.runs.run_directory import RunDirectory
 from automl_agent.sandboxes.gpus import GpuLease, no_gpus
 from automl_agent.sandboxes.sandbox import Sandbox
 from automl_agent.training.batch import Batch, link_data
+from automl_agent.training.comparison import read_earlier
+from automl_agent.training.constraints import Constraint, Earlier, prefers_small
 from automl_agent.training.dataset import Dataset
 from automl_agent.training.delivery import Delivery, estimate_delivery_s
+from automl_agent.training.prediction import time_saved_model
 from automl_agent.training.scoring import find_metric
 from automl_agent.training.training_log import LogRecord
 from automl_agent.training.trial import Trial, run_trial
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
 # How long an expert takes is not known before its first trial; it must leave time for others.
 _FIRST_TRIAL_SHARE = 0.4
 MIN_TRIAL_S = 0.3
+# How often a language model may correct a script of its own that failed.
+MAX_REPAIRS = 3
 # Ending the sandboxes, scoring and saving.
 CLOSING_S = 1.5
 # A step is ended by the run; its own limit is for when the run is gone, or waits for a person.
@@ -51,9 +58,11 @@ STEP_MARGIN_S = 600.0
 
 @dataclass
 class Session:
-    """The state of one run. Tools change it; the loop, the agent and the tools read it.
+    """The state of one task and its run. Tools change it; the loop and the agent read it.
 
-    emit: told of each event, its name and plain JSON values.
+    emit: told of each event, its name and plain JSON values. held: what is given back at the end.
+    earlier: the result of the run that this one is to improve. n_repairs: by plan.
+    is_finished: nothing more is trained; is_ended: the run has its result in the journal.
     """
 
     request: Request
@@ -80,9 +89,19 @@ class Session:
     n_begun: Counter[str] = field(default_factory=Counter)
     predictions: list[dict[str, Any]] = field(default_factory=list)
     delivery: Delivery | None = None
+    result: dict[str, Any] | None = None
+    earlier: dict[str, Any] | None = None
+    constraints: tuple[Constraint, ...] = ()
     summary: str = ""
     is_finished: bool = False
-    last_error: UserError | None = None
+    is_ended: bool = False
+    task_id: str = "t1"
+    conversation_id: str = ""
+    privacy: Privacy = "schema"
+    n_repairs: Counter[str] = field(default_factory=Counter)
+    purse: Purse = field(default_factory=Purse)
+    _earlier: Earlier | None = None
+    held: ExitStack = field(default_factory=ExitStack)
 
     @property
     def run_id(self) -> str:
@@ -110,6 +129,12 @@ class Session:
         """The trials that have a score."""
         return [trial for trial in self.trials if trial.score is not None]
 
+    def find_earlier(self) -> Earlier | None:
+        """The measures of the result that is to be improved, None if there is none."""
+        if self.earlier is not None and self._earlier is None:
+            self._earlier = read_earlier(self.earlier, self.constraints, self._time_earlier)
+        return self._earlier
+
     def find_plan(self, plan_id: str) -> Plan:
         """The plan of that id.
 
@@ -125,6 +150,28 @@ class Session:
             raise ToolError("The plans are approved and cannot be changed; call train or tune.")
         self.plans[plan_id] = replace(self.find_plan(plan_id), **changes)
         return self.plans[plan_id]
+
+    def repair_plan(self, plan_id: str, **changes: Any) -> Plan:
+        """Replace scripts of an approved plan, whose own script failed.
+
+        The person approved that a language model's code is trained, in a container, and no line of
+        it; the number of repairs is limited.
+        Raises: ToolError if there is nothing to repair.
+        """
+        if not self.may_repair(plan_id):
+            raise ToolError(f"The plan {plan_id} is approved and cannot be changed any more.")
+        self.n_repairs[plan_id] += 1
+        self.plans[plan_id] = replace(self.plans[plan_id], **changes)
+        return self.plans[plan_id]
+
+    def may_repair(self, plan_id: str) -> bool:
+        """Whether a plan's generated script failed last, and not too often before."""
+        plan = self.plans.get(plan_id)
+        last = next((t for t in reversed(self.trials) if t.plan_id == plan_id), None)
+        has_failed = last is not None and last.score is None and last.status == "error"
+        return bool(
+            plan and plan.generated and has_failed and self.n_repairs[plan_id] < MAX_REPAIRS
+        )
 
     def pass_gate(self) -> None:
         """Ask the person about all plans, once.
@@ -177,7 +224,7 @@ class Session:
         """
         left_s = self.budget.time_left_s - CLOSING_S
         if self.finished_trials:
-            left_s -= estimate_delivery_s(self.metric, self.trials)
+            left_s -= estimate_delivery_s(self.metric, self.trials, self.constraints)
         own = [t.seconds for t in self.finished_trials if t.plan_id == plan.plan_id]
         limit_s = left_s if own else left_s * _FIRST_TRIAL_SHARE
         needed_s = sum(own) / len(own) if own else MIN_TRIAL_S
@@ -190,8 +237,10 @@ class Session:
     def find_tuner(self, plan: Plan) -> Tuner:
         """The tuner of a plan, which has learnt from the plan's trials."""
         if plan.plan_id not in self.tuners:
-            seed = self.request.seed
-            self.tuners[plan.plan_id] = Tuner(plan.model_card, self.metric, seed=seed)
+            smaller_than = plan.settings if prefers_small(self.constraints) else None
+            self.tuners[plan.plan_id] = Tuner(
+                plan.model_card, self.metric, seed=self.request.seed, smaller_than=smaller_than
+            )
         return self.tuners[plan.plan_id]
 
     def open_batch(self, plan: Plan) -> Batch:
@@ -236,6 +285,13 @@ class Session:
             raise ToolError("The data set is not prepared yet; call profile_dataset first.")
         return self.dataset
 
+    def _time_earlier(self) -> float:
+        """Milliseconds a row that the earlier model takes on this machine."""
+        assert self.earlier is not None
+        directory = RunDirectory(Path(self.earlier["paths"]["run"]))
+        options = self.request.sandbox_options
+        return time_saved_model(directory, self.sandbox, self.resources, options)
+
     def _open_warm_batch(self, plan: Plan) -> Plan:
         """The plan as it can be trained: if its GPUs are missing and may be, then without them."""
         # The caller may have it from before another plan missed its GPUs.
@@ -250,7 +306,6 @@ class Session:
 
     def _do_without_gpus(self, exc: GpuMissingError) -> None:
         if not self.request.sandbox_options.cpu_fallback:
-            self.is_finished = True  # it would be the same with every plan
             raise SetupError(f"{exc} Or allow --cpu-fallback.") from exc
         self.resources = replace(self.resources, gpus=())
         for plan_id, plan in self.plans.items():

@@ -1,14 +1,18 @@
-"""The tools from the plan to the model: train, tune, look, ask, finish."""
+"""The tools from the plan to the model: train, tune, look at what came of it."""
 
 from typing import Any
 
-from automl_agent.controllers.session import CLOSING_S, Session
+from automl_agent.controllers.privacy import show_failure
+from automl_agent.controllers.session import CLOSING_S, MAX_REPAIRS, Session
 from automl_agent.controllers.tools import Tool, builtin_parameters
 from automl_agent.errors import ToolError, suggest
 from automl_agent.experts.plan import Plan
 from automl_agent.training.delivery import deliver, save_model
 from automl_agent.training.training_log import LogRecord, read_log
 from automl_agent.training.trial import Trial
+
+_MAX_SHOWN_TRIALS = 12
+_MAX_SHOWN_FAILED = 3
 
 
 def train(session: Session, *, plan_id: str) -> dict[str, Any]:
@@ -17,7 +21,9 @@ def train(session: Session, *, plan_id: str) -> dict[str, Any]:
     session.pass_gate()
     plan = session.find_plan(plan_id)  # the person may have changed its hyperparameters
     trial = session.run_trial(plan, plan.settings)
-    return trial.to_json() | {"prediction": _score_prediction(session, plan, trial)}
+    scored = _score_prediction(session, plan, trial)
+    told = scored and {k: _round(v) if type(v) is float else v for k, v in scored.items()}
+    return _show_trial(session, trial) | {"prediction": told}
 
 
 def tune(session: Session, *, plan_id: str, n_trials: int) -> dict[str, Any]:
@@ -36,7 +42,8 @@ def tune(session: Session, *, plan_id: str, n_trials: int) -> dict[str, Any]:
     scored = [trial for trial in trials if trial.score is not None]
     loss = session.metric.loss
     best = min(scored, key=lambda trial: loss(trial.score or 0.0), default=None)
-    return {"n_trials": len(trials), "best": best and best.to_json(), "stopped": stopped}
+    told = best and _show_trial(session, best)
+    return {"n_trials": len(trials), "best": told, "stopped": stopped}
 
 
 def read_training_log(session: Session, *, trial_id: str, n_points: int = 20) -> dict[str, Any]:
@@ -46,7 +53,14 @@ def read_training_log(session: Session, *, trial_id: str, n_points: int = 20) ->
     shown = records[::stride]
     if records and shown[-1] is not records[-1]:
         shown.append(records[-1])
-    return {"records": [{"step": r.step, "metrics": dict(r.metrics)} for r in shown]}
+    # A script can write any name; only those of metrics are told to the controller.
+    known = session.plugins.metrics
+    return {
+        "records": [
+            {"step": r.step, **{k: _round(v) for k, v in r.metrics.items() if k in known}}
+            for r in shown
+        ]
+    }
 
 
 def compare_trials(session: Session) -> dict[str, Any]:
@@ -54,30 +68,14 @@ def compare_trials(session: Session) -> dict[str, Any]:
     loss = session.metric.loss
     finished = sorted(session.finished_trials, key=lambda trial: loss(trial.score or 0.0))
     failed = [trial for trial in session.trials if trial.score is None]
+    trials = [*finished[:_MAX_SHOWN_TRIALS], *failed[:_MAX_SHOWN_FAILED]]
     return {
         "metric": session.metric.name,
-        "trials": [trial.to_json() for trial in (*finished, *failed)],
+        "trials": [_show_trial(session, trial) for trial in trials],
+        "n_trials": len(session.trials),
         "time_left_s": round(session.budget.time_left_s, 1),
         "n_trials_left": session.budget.n_trials_left,
     }
-
-
-def ask_user(session: Session, *, question: str) -> dict[str, Any]:
-    """The person's answer to a question."""
-    with session.budget.paused():
-        answer = session.gate.answer(question)
-    return {"answer": answer} if answer else {"answer": None, "note": "Nobody is there to answer."}
-
-
-def finish(session: Session, *, summary: str) -> dict[str, Any]:
-    """Deliver the model and end the run."""
-    session.summary = summary
-    if session.finished_trials:
-        deliver_model(session)
-    session.is_finished = True
-    if session.delivery is None:
-        return {"delivered": None}
-    return {"delivered": session.delivery.chosen, "leaderboard": _leaderboard(session)}
 
 
 def deliver_model(session: Session) -> None:
@@ -95,6 +93,9 @@ def deliver_model(session: Session) -> None:
         dataset=session.prepared_dataset(),
         metric=session.metric,
         metrics=session.plugins.metrics,
+        constraints=session.constraints,
+        earlier=session.find_earlier(),
+        also=session.request.also,
         seed=session.request.seed,
         time_left_s=lambda: session.budget.time_left_s - CLOSING_S,
     )
@@ -141,9 +142,29 @@ def _score_prediction(session: Session, plan: Plan, trial: Trial) -> dict[str, A
     return outcome
 
 
-def _leaderboard(session: Session) -> list[dict[str, Any]]:
-    assert session.delivery is not None
-    return [row.to_json() for row in session.delivery.leaderboard[:10]]
+def _show_trial(session: Session, trial: Trial) -> dict[str, Any]:
+    """A trial as the controller is told of it; what its script wrote is shown as far as it may."""
+    shown = {
+        "trial_id": trial.trial_id,
+        "plan_id": trial.plan_id,
+        "settings": dict(trial.settings),
+        "status": trial.status,
+        "valid_score": trial.score and _round(trial.score),
+        "seconds": _round(trial.seconds),
+        "max_rss_mib": round(trial.max_rss_mib),
+        "n_steps": trial.n_steps,
+    }
+    if trial.score is None:
+        plan = session.plans[trial.plan_id]
+        shown["failure"] = show_failure(trial.message, dict(plan.scripts), session.privacy)
+        if plan.generated:
+            shown["n_repairs_left"] = MAX_REPAIRS - session.n_repairs[trial.plan_id]
+    return shown
+
+
+def _round(value: float) -> float:
+    """Five significant digits: what comparing needs, and a third of the tokens."""
+    return float(f"{value:.5g}")
 
 
 def _has_plan(session: Session) -> bool:
@@ -182,19 +203,5 @@ TRAINING_TOOLS = (
         builtin_parameters("compare_trials"),
         compare_trials,
         _has_trial,
-    ),
-    Tool(
-        "ask_user",
-        "Ask the person a question.",
-        builtin_parameters("ask_user"),
-        ask_user,
-        lambda _session: True,
-    ),
-    Tool(
-        "finish",
-        "Deliver the best model found and end the run. Always the last call.",
-        builtin_parameters("finish"),
-        finish,
-        lambda _session: True,
     ),
 )

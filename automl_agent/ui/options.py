@@ -1,7 +1,6 @@
 """Options that several commands have, and the types of their values."""
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from automl_agent.cards.documents import escape_unseen
+from automl_agent.configuration.duration import parse_duration
 from automl_agent.errors import InputError, PluginError
 from automl_agent.sandboxes.sandbox import SandboxOptions
 
@@ -19,10 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _SANDBOX_OPTIONS = (
     click.option(
         "--sandbox",
-        envvar="AUTOML_AGENT_SANDBOX",
-        default="auto",
-        show_default=True,
-        help="docker, process, or auto: docker where it can be used.",
+        help="docker, process, or auto: docker where it can be used.  [default: auto]",
     ),
     click.option("--gpus", "n_gpus", type=click.IntRange(0), default=0, help="GPUs to train on."),
     click.option("--cpu-fallback", is_flag=True, help="Without those GPUs, train on processors."),
@@ -40,7 +37,22 @@ _SANDBOX_OPTIONS = (
         help="DANGEROUS: code that a language model wrote may run outside a container.",
     ),
 )
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+_CONTROLLER_OPTIONS = (
+    click.option(
+        "--controller",
+        metavar="NAME[:MODEL]",
+        help="planner, anthropic, openai, ollama or another endpoint.  [default: planner]",
+    ),
+    click.option(
+        "--privacy",
+        type=click.Choice(["schema", "sample", "none"]),
+        help="What a language model may see.  [default: schema]",
+    ),
+    click.option("--budget-usd", type=float, help="The most that a language model may cost."),
+    click.option("--budget-tokens", type=int, help="The most tokens that it may take."),
+)
 
 
 class Duration(click.ParamType[float]):
@@ -54,10 +66,10 @@ class Duration(click.ParamType[float]):
         """The seconds."""
         if isinstance(value, int | float):
             return float(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip())
-        if not match:
-            self.fail(f"{value!r} is no time; write for example 90s, 10m or 2h.", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
+        try:
+            return parse_duration(value)
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
 
 
 def output_format(function: F) -> F:
@@ -94,6 +106,31 @@ def sandbox_choice(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args, sandbox_options=chosen, **options)
 
     for option in reversed(_SANDBOX_OPTIONS):
+        collect = option(collect)
+    return collect
+
+
+def controller_choice(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options about the controller, as the argument `controller_options`."""
+
+    @wraps(function)
+    def collect(
+        *args: Any,
+        controller: str | None,
+        privacy: str | None,
+        budget_usd: float | None,
+        budget_tokens: int | None,
+        **options: Any,
+    ) -> Any:
+        chosen = {
+            "controller": controller,
+            "privacy": privacy,
+            "budget_usd": budget_usd,
+            "budget_tokens": budget_tokens,
+        }
+        return function(*args, controller_options=chosen, **options)
+
+    for option in reversed(_CONTROLLER_OPTIONS):
         collect = option(collect)
     return collect
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl_agent.cards.documents import escape_unseen
+from automl_agent.cards.documents import dump_json, escape_unseen
 from automl_agent.ui.rendering import format_number
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ _LINE_EVERY_S = 5.0
 class Standing:
     """Where a run stands, kept up to date from its events."""
 
-    time_s: float
-    n_trials: int
+    time_s: float = 0.0
+    n_trials: int = 0
     greater_is_better: bool = False
     metric: str = ""
     n_ended: int = 0
@@ -34,7 +34,10 @@ class Standing:
 
     def take_event(self, name: str, fields: Mapping[str, Any]) -> None:
         """Learn from an event."""
-        if name == "data_profiled":
+        if name == "run_started":
+            self.time_s, self.started = fields["time_s"], time.monotonic()
+            self.n_trials += fields["n_trials"]
+        elif name == "data_profiled":
             self.metric = fields["metric"]
             self.greater_is_better = fields["greater_is_better"]
         elif name == "trial_started":
@@ -74,11 +77,14 @@ class LineProgress:
     def __init__(self, standing: Standing) -> None:
         self._standing = standing
         self._last = 0.0
+        self._wait_left_s = 0.0
 
     def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
         """Take an event."""
         self._standing.take_event(name, fields)
         text = describe_event(name, fields, self._standing)
+        if name == "model_waiting" and not self._begins_wait(fields["seconds_left"]):
+            return  # a countdown is for a terminal; here one line tells of it
         if text:
             self._print(text)
         elif name == "trial_step" and time.monotonic() - self._last > _LINE_EVERY_S:
@@ -87,6 +93,10 @@ class LineProgress:
 
     def close(self) -> None:
         """Nothing to put away."""
+
+    def _begins_wait(self, left_s: float) -> bool:
+        before, self._wait_left_s = self._wait_left_s, left_s
+        return left_s > before
 
     def _print(self, text: str) -> None:
         self._last = time.monotonic()
@@ -121,6 +131,7 @@ class BarProgress:
             self._bar.console.print(escape_unseen(text), markup=False, highlight=False)
         self._bar.update(
             self._task,
+            total=self._standing.n_trials,
             completed=self._standing.n_ended,
             description=escape_unseen(self._standing.describe()),
             left=f"{self._standing.time_left_s():.0f} s left",
@@ -141,6 +152,17 @@ class BarProgress:
         self._bar.stop()
 
 
+class EventLines:
+    """A line of JSON on standard output for each event, for other programs."""
+
+    def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Take an event."""
+        print_event(name, fields)
+
+    def close(self) -> None:
+        """Nothing to put away."""
+
+
 class NoProgress:
     """Says nothing."""
 
@@ -149,6 +171,12 @@ class NoProgress:
 
     def close(self) -> None:
         """Nothing to put away."""
+
+
+def print_event(name: str, fields: Mapping[str, Any]) -> None:
+    """An event as one line of JSON on standard output."""
+    line = {"event": name, "time": round(time.time(), 3), **fields}
+    click.echo(dump_json(line))
 
 
 def describe_sandbox(fields: Mapping[str, Any]) -> str:
@@ -190,5 +218,20 @@ def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> 
             )
         case "controller_text":
             return str(fields["text"])
+        case "controller_replaced":
+            reason = str(fields["reason"])
+            return f"{reason[:1].upper()}{reason[1:]}. The built-in {fields['by']} goes on."
+        case "tool_changed":
+            return (
+                f"The plugin {fields['distribution']} changed its tool {fields['tool']}, which is "
+                f"not used until you allow it: automl-agent plugins trust {fields['distribution']}"
+            )
+        case "endpoint_unencrypted":
+            return (
+                f"Warning: what is said to {fields['endpoint']} ({fields['base_url']}) goes "
+                "unencrypted over the network, and so do its replies; use https://."
+            )
+        case "model_waiting":
+            return f"  waiting {fields['seconds_left']:.0f} s: {fields['reason']}"
         case _:
             return describe_gpus(name, fields)

@@ -10,6 +10,8 @@ from automl_agent.cards.documents import escape_unseen
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from automl_agent.controllers.round import Outcome
+
 _MAX_ROWS = 10
 _ENDLESS_WIDTH = 1000
 
@@ -43,17 +45,36 @@ def build_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table
 
 def show_result(document: Mapping[str, Any]) -> None:
     """The leaderboard, how the predictions came out, and all paths."""
+    from automl_agent.ui.requirements import show_comparison, show_verdicts
+
     click.echo()
     show_leaderboard(document)
+    show_verdicts(document)
+    if "comparison" in document:
+        show_comparison(document["comparison"])
     for prediction in document["predictions"]:
         click.echo(describe_prediction(prediction, document["metric"]))
     for hint in document["hints"]:
         click.echo(escape_unseen(f"Note: {hint}"))
     click.echo(escape_unseen(describe_delivery(document)))
+    usage = document.get("usage")
+    if usage and usage["input_tokens"]:
+        click.echo(escape_unseen(describe_usage(usage)))
     click.echo()
     for name, path in document["paths"].items():
         click.echo(f"{name.replace('_', ' '):>13}: {path}")
     click.echo(f"\nPredict new rows: automl-agent predict {document['run_id']} FILE -o OUT.csv")
+
+
+def show_outcome(outcome: "Outcome") -> None:
+    """What came of a request in words: each task's result, and what could not be done."""
+    for document in outcome.results:
+        click.echo()
+        click.echo(escape_unseen(f"{document['target']}: {document['task'].replace('_', ' ')}"))
+        show_result(document)
+    if outcome.text:
+        click.echo()
+        click.echo(escape_unseen(outcome.text))
 
 
 def show_leaderboard(document: Mapping[str, Any]) -> None:
@@ -100,6 +121,17 @@ def describe_delivery(document: Mapping[str, Any]) -> str:
         parts = (f"{weight:.0%} {name}" for name, weight in members.items())
         what = f"a blend of {', '.join(parts)}"
     return f"Delivered: {what}. Held out: {scores}. {document['seconds']:.0f} s in all."
+
+
+def describe_usage(usage: Mapping[str, Any]) -> str:
+    """What language models took, in a sentence."""
+    cost = "at a price that is not known"
+    if usage["cost_usd"] is not None:
+        cost = f"for {usage['cost_usd']:.4f} USD"
+    return (
+        f"Models: {', '.join(usage['models'])}. {usage['input_tokens']} tokens sent "
+        f"({usage['cached_tokens']} of them cached), {usage['output_tokens']} received, {cost}."
+    )
 
 
 def format_number(value: float | None) -> str:

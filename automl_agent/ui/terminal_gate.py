@@ -12,6 +12,7 @@ from automl_agent.cards.documents import escape_unseen
 from automl_agent.cards.model_card import Settings
 from automl_agent.cards.paragraph import render_paragraph
 from automl_agent.controllers.gate import Approval, read_edited_settings
+from automl_agent.environment import find_key_variables
 from automl_agent.errors import ToolError, UserError
 from automl_agent.experts.plan import Plan
 from automl_agent.experts.search_space import complete_settings
@@ -81,7 +82,7 @@ def _ask(plans: list[Plan]) -> Approval:
             for plan in plans:
                 click.echo(render_paragraph(plan.to_paragraph()), err=True)
         else:
-            plans = [_edit(plan) for plan in plans]
+            plans = [edit_plan(plan) for plan in plans]
             changed = {plan.plan_id: plan.settings for plan in plans}
             _show(plans)
 
@@ -91,10 +92,12 @@ def _show(plans: list[Plan]) -> None:
         click.echo(describe_plan(plan), err=True)
 
 
-def _edit(plan: Plan) -> Plan:
+def edit_plan(plan: Plan) -> Plan:
     """The plan as she changed it in her editor; unchanged if that cannot be used."""
     try:
-        text = click.edit(render_paragraph(plan.to_paragraph()), extension=".txt")
+        # click adds these to the environment, and cannot take any away.
+        blanks = dict.fromkeys(find_key_variables(), "")
+        text = click.edit(render_paragraph(plan.to_paragraph()), extension=".txt", env=blanks)
         if text is None:
             return plan
         settings = complete_settings(plan.model_card, read_edited_settings(plan, text))

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from automl_agent import Reply, Tool, ToolCall
-from automl_agent.chat_models.chat_model import Message
+from automl_agent.chat_models.chat_model import Message, ModelTraits
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.session import Session
 from automl_agent.sandboxes.sandbox import SandboxOptions
 from automl_agent.testing import ScriptedChatModel
 
-from .conftest import MakeSession
+from .conftest import MakeSession, converse, prepare_asking
 
 PROFILE: tuple[str, dict[str, Any]] = ("profile_dataset", {})
 FINISH: tuple[str, dict[str, Any]] = ("finish", {"summary": "done"})
@@ -29,7 +29,8 @@ PLAN: list[tuple[str, dict[str, Any]]] = [
 
 def run_script(session: Session, *replies: Any) -> tuple[str, ScriptedChatModel]:
     model = ScriptedChatModel(replies)
-    return run_loop(model, session, on_text=lambda _text: None), model
+    conversation = converse(session)
+    return run_loop(model, conversation, prepare_asking(conversation)), model
 
 
 def last_results(model: ScriptedChatModel) -> list[dict[str, Any]]:
@@ -65,7 +66,8 @@ def test_tools_are_offered_stage_by_stage(make_session: MakeSession) -> None:
     before = always | {"profile_dataset"}
     profiled = before | {"search_experts", "assign_expert"}
     planning = {"write_script", "set_hyperparameters", "predict_training_log"}
-    planned = (profiled | planning) - {"profile_dataset"}
+    profiled -= {"profile_dataset"}
+    planned = profiled | planning
     assert [set(names) for names in model.offered] == [
         before,
         profiled,
@@ -158,12 +160,13 @@ def test_generated_code_does_not_run_in_the_process_sandbox(make_session: MakeSe
 def test_generated_code_runs_where_the_person_allowed_it(make_session: MakeSession) -> None:
     session = make_session(sandbox_options=SandboxOptions(allow_generated=True))
     expert = session.plugins.experts["xgboost"]
-    session.plugins.tools["profile_dataset"].run(session)
-    session.plugins.tools["assign_expert"].run(session, expert="xgboost", reason="")
-    text = expert.write_scripts(session.plans["xgboost"])["model.py"] + "\n# changed\n"
+    text = (expert.templates / "model.py").read_text() + "\n# changed\n"
     write = ("write_script", {"plan_id": "xgboost", "script": "model.py", "text": text})
     run_script(
-        session, [write, *PLAN[3:4], *PLAN[5:]], [("train", {"plan_id": "xgboost"})], [FINISH]
+        session,
+        [*PLAN[:3], write, *PLAN[3:4], *PLAN[5:]],
+        [("train", {"plan_id": "xgboost"})],
+        [FINISH],
     )
     assert session.plans["xgboost"].generated == {"model.py"}
     assert session.plans["xgboost"].scripts["model.py"] == text
@@ -179,8 +182,10 @@ def test_a_controller_that_only_talks_is_reminded_and_then_stopped(
 
 
 def test_a_controller_that_repeats_itself_is_stopped(make_session: MakeSession) -> None:
-    reason, _ = run_script(make_session(), *[[("search_experts", {"query": "x"})]] * 3)
+    search = [("search_experts", {"query": "x"})]
+    reason, model = run_script(make_session(), [PROFILE], *[search] * 4)
     assert reason == "the controller repeats itself"
+    assert "repeats itself" in model.received[-1][-1].text
 
 
 def test_time_that_is_over_ends_the_loop(make_session: MakeSession) -> None:
@@ -226,11 +231,13 @@ def test_a_plugins_tool_that_fails_is_an_error_result(
 class InterruptingModel:
     """A controller whose second call is interrupted by a tool of a plugin."""
 
+    traits = ModelTraits("interrupting")
+
     def __init__(self, received: list[Message]) -> None:
         self.received = received
 
-    def reply(self, messages: Any, tools: Any, *, on_text: Any) -> Reply:
-        del tools, on_text
+    def reply(self, messages: Any, tools: Any, **_options: Any) -> Reply:
+        del tools
         self.received[:] = messages
         names = ("profile_dataset", "ask_user", "search_experts")
         arguments: list[dict[str, Any]] = [{}, {"question": "?"}, {}]
@@ -251,7 +258,8 @@ def test_an_interrupted_call_and_those_after_it_have_a_result_too(
     session = make_session()
     session.gate = InterruptedGate()
     with pytest.raises(KeyboardInterrupt):
-        run_loop(InterruptingModel([]), session, on_text=lambda _text: None)
+        conversation = converse(session)
+        run_loop(InterruptingModel([]), conversation, prepare_asking(conversation))
     messages = session.journal.list_messages(session.run_id)
     results = [m for m in messages if m["role"] == "tool"]
     assert [m["call_id"] for m in results] == ["profile_dataset", "ask_user", "search_experts"]

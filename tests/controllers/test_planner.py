@@ -9,7 +9,7 @@ from automl_agent.chat_models.chat_model import Message, Reply
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.planner import Planner
 
-from .conftest import MakeSession
+from .conftest import MakeSession, converse, prepare_asking
 
 
 def ask(messages: list[Message]) -> Reply:
@@ -17,8 +17,9 @@ def ask(messages: list[Message]) -> Reply:
 
 
 def ask_request(**fields: Any) -> list[Message]:
-    request = {"table": "t", "target": "y", "n_trials": 4, "time_s": 60.0, **fields}
-    return [Message("system", ""), Message("user", json.dumps(request))]
+    task = {"table": "t", "target": "y", "n_trials": 4, "time_s": 60.0, **fields}
+    told = json.dumps({"words": "", "task": task})
+    return [Message("system", ""), Message("user", told)]
 
 
 def answer(messages: list[Message], reply: Reply, *results: dict[str, Any]) -> None:
@@ -33,7 +34,7 @@ def test_it_walks_the_stages_with_the_best_experts_and_tunes_the_best_one() -> N
     messages = ask_request()
     reply = ask(messages)
     assert [call.name for call in reply.calls] == ["profile_dataset"]
-    answer(messages, reply, {"data_card": {}})
+    answer(messages, reply, {"task_id": "t1", "data_card": {}})
     reply = ask(messages)
     assert [call.name for call in reply.calls] == ["search_experts"]
     found = [{"expert": name, "expected_score": 0.5} for name in "abcd"]
@@ -67,7 +68,7 @@ def test_it_walks_the_stages_with_the_best_experts_and_tunes_the_best_one() -> N
 
 def test_it_gives_the_two_leading_plans_some_trials_before_the_better_one_gets_the_rest() -> None:
     messages = ask_request(n_trials=20)
-    answer(messages, ask(messages), {"data_card": {}})
+    answer(messages, ask(messages), {"task_id": "t1", "data_card": {}})
     found = [{"expert": name, "expected_score": 0.5} for name in "abc"]
     answer(messages, ask(messages), {"experts": found, "unfit": {}})
     answer(messages, ask(messages), *({"plan_id": name} for name in "abc"))
@@ -103,7 +104,7 @@ def test_it_assigns_as_many_experts_as_there_is_room_for(
     fields: dict[str, Any], n_experts: int
 ) -> None:
     messages = ask_request(**fields)
-    answer(messages, ask(messages), {"data_card": {}})
+    answer(messages, ask(messages), {"task_id": "t1", "data_card": {}})
     found = [{"expert": name, "expected_score": 0.5} for name in "abcd"]
     answer(messages, ask(messages), {"experts": found, "unfit": {}})
     assert len(ask(messages).calls) == n_experts
@@ -121,7 +122,7 @@ def test_it_stops_with_the_reason_when_a_stage_fails() -> None:
 
 def test_it_says_why_no_expert_fits() -> None:
     messages = ask_request()
-    answer(messages, ask(messages), {"data_card": {}})
+    answer(messages, ask(messages), {"task_id": "t1", "data_card": {}})
     answer(messages, ask(messages), {"experts": [], "unfit": {"a": "it does not read images"}})
     (call,) = ask(messages).calls
     assert call.arguments["summary"].endswith("a: it does not read images")
@@ -133,6 +134,7 @@ def test_the_same_conversation_leads_to_the_same_reply() -> None:
 
 def test_it_trains_and_delivers_through_the_loop(make_session: MakeSession) -> None:
     session = make_session(experts=("xgboost",))
-    assert run_loop(Planner(), session, on_text=lambda _text: None) == "finished"
+    conversation = converse(session)
+    assert run_loop(Planner(), conversation, prepare_asking(conversation)) == "finished"
     assert session.delivery is not None
     assert len(session.trials) == 3

@@ -1,0 +1,113 @@
+"""The workplace: what all tasks of a conversation share; it begins and ends their runs."""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_agent.configuration.setting import Privacy
+from automl_agent.controllers.budget import Budget
+from automl_agent.controllers.gate import Gate
+from automl_agent.controllers.outcome import build_result
+from automl_agent.controllers.request import Request
+from automl_agent.controllers.session import Session
+from automl_agent.plugins import Plugins
+from automl_agent.runs.journal import Journal
+from automl_agent.runs.run_directory import create_run_directory, gpu_folder
+from automl_agent.sandboxes.folders import remove_tree
+from automl_agent.sandboxes.gpus import hold_gpus
+from automl_agent.sandboxes.resources import available_resources
+from automl_agent.sandboxes.sandbox import Sandbox, SandboxOptions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What all tasks of a conversation share.
+
+    find_sandbox: the sandbox that can be used here, asked for when the first task begins.
+    read_table: a table by its path or address.
+    emit: told of each event, its name and plain JSON values.
+    withheld: the tools that plugins changed since the person trusted them.
+    """
+
+    home: Path
+    plugins: Plugins
+    journal: Journal
+    gate: Gate
+    emit: Callable[[str, Mapping[str, Any]], None]
+    find_sandbox: Callable[[], Sandbox]
+    read_table: Callable[[str], "DataFrame"]
+    sandbox_options: SandboxOptions
+    withheld: frozenset[str] = frozenset()
+
+    def begin_run(
+        self,
+        request: Request,
+        frame: "DataFrame",
+        holdout_frame: "DataFrame | None",
+        *,
+        task_id: str,
+        conversation_id: str,
+        budget: Budget,
+        privacy: Privacy,
+    ) -> Session:
+        """A session for a task, whose run is in the journal from now on.
+
+        Raises: SetupError if there is no sandbox, or there are no GPUs and must be.
+        """
+        sandbox = self.find_sandbox()
+        with ExitStack() as opened:
+            gpus = hold_gpus(self.sandbox_options, sandbox, gpu_folder(self.home), self.emit)
+            lease = opened.enter_context(gpus)
+            session = Session(
+                request=request,
+                frame=frame,
+                holdout_frame=holdout_frame,
+                plugins=self.plugins,
+                sandbox=sandbox,
+                resources=replace(available_resources(), gpus=lease.device_ids),
+                journal=self.journal,
+                directory=create_run_directory(self.home),
+                budget=budget,
+                gate=self.gate,
+                emit=self.emit,
+                gpu_lease=lease,
+                task_id=task_id,
+                conversation_id=conversation_id,
+                privacy=privacy,
+            )
+            document = request.to_json()
+            self.journal.begin_run(session.run_id, document, conversation_id=conversation_id)
+            session.held = opened.pop_all()
+        self.emit("run_started", {"run_id": session.run_id, **document})
+        return session
+
+
+def end_run(session: Session, status: str, error: str = "") -> None:
+    """End a session's sandboxes and record its result, or why it has none."""
+    if session.is_ended:
+        return
+    session.is_finished = session.is_ended = True
+    document: dict[str, Any] | None = {"error": error} if error else None
+    try:
+        if session.delivery is not None:
+            session.result = document = build_result(session, status)
+    finally:
+        session.close_batches()
+        session.held.close()
+        if not session.trials:
+            # Nothing was trained: a folder of prepared tables is of no use to anybody.
+            remove_tree(session.directory.root)
+        session.journal.end_run(session.run_id, status, document)
+        session.emit("run_ended", {"run_id": session.run_id, "status": status})
+
+
+def write_card(session: Session) -> None:
+    """Keep the data card in the run's folder."""
+    text = json.dumps(session.known_card.to_json(), indent=1, ensure_ascii=False)
+    session.directory.data_card.write_text(text, encoding="utf-8")

@@ -8,11 +8,16 @@ from typing import Any
 import click
 
 from automl_agent.errors import AutomlAgentError, UserError, suggest
+from automl_agent.ui.repl.options import refuse_options, repl_options
 
 INTERRUPTED = 130
 # Where each command lies and what it does: `--help` needs no more than this, and imports nothing.
 COMMANDS = {
     "run": ("run_command:run", "Train a model that predicts a column of a table."),
+    "recommend": (
+        "recommend_command:recommend",
+        "Recommend what to train for a data card, without data.",
+    ),
     "predict": ("predict_command:predict", "Predict new rows with the model of a run."),
     "runs": ("runs_commands:runs", "List, show and explain runs."),
     "experts": ("experts_commands:experts", "List and show the installed experts."),
@@ -20,6 +25,7 @@ COMMANDS = {
     "cards": ("cards_commands:cards", "Measure data cards and check model cards."),
     "sandbox": ("sandbox_commands:sandbox", "Build and test the Docker sandbox."),
     "reap": ("reap_command:reap", "Remove containers that dead runs left."),
+    "config": ("config_command:config", "Show and change the configuration, and keep keys."),
     "doctor": ("doctor:doctor", "Say what is there, what is missing, and the remedy."),
 }
 
@@ -63,11 +69,19 @@ class LazyGroup(click.Group):
     epilog="Plugins may add commands; `automl-agent plugins list` shows them.",
 )
 @click.version_option(package_name="automl-agent")
+@repl_options
 @click.pass_context
-def cli(ctx: click.Context) -> None:
-    """Plan, train and explain models: a controller assigns your task to expert plugins."""
+def cli(ctx: click.Context, /, **options: Any) -> int:
+    """Plan, train and explain models: a controller assigns your task to expert plugins.
+
+    Without a command you talk with it; the options below are for that.
+    """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        from automl_agent.ui.repl.start import StartOptions, start_repl
+
+        return start_repl(StartOptions(**options["start_options"]))
+    refuse_options(ctx)
+    return 0
 
 
 def main() -> None:

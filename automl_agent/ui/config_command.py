@@ -20,6 +20,7 @@ from automl_agent.configuration.user_file import set_value, unset_value
 from automl_agent.errors import InputError
 from automl_agent.ui.options import output_format, print_json
 from automl_agent.ui.rendering import show_table
+from automl_agent.ui.test_model_command import test_model
 
 _MAX_KEY_BYTES = 100_000
 
@@ -144,6 +145,9 @@ def forget_stored_key(endpoint: str) -> None:
 def example() -> None:
     """Print a file to start from, with everything that can be set."""
     click.echo(EXAMPLE, nl=False)
+
+
+config.add_command(test_model)
 
 
 def _endpoint_row(endpoint: Mapping[str, Any]) -> list[str]:

@@ -83,6 +83,20 @@ def check_plugins(names: tuple[str, ...], timeout_s: float, output_format: str) 
     return int(any(problems.values()))
 
 
+@plugins.command("trust")
+@click.argument("name")
+def trust_plugin(name: str) -> None:
+    """Use the tools of a plugin as they are now, after an update changed them."""
+    from automl_agent.agent import load_all_plugins
+    from automl_agent.controllers.tool_trust import trust_tools
+    from automl_agent.runs.run_directory import home_folder
+
+    loaded = load_all_plugins()
+    names = trust_tools(home_folder(), loaded, name)
+    for tool in names:
+        click.echo(escape_unseen(f"{tool}: {loaded.tools[tool].description}"))
+
+
 def _find_double_names(distribution: str) -> list[str]:
     """What is wrong with the names of a plugin's experts beside those of the others."""
     cards = installed_cards()

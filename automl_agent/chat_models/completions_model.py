@@ -62,7 +62,10 @@ class CompletionsWire:
         self, base_url: str, client: "httpx2.Client", body: Mapping[str, Json]
     ) -> AbstractContextManager[EventStream]:
         """Send the request, once; the events of its reply."""
-        stream = open_service(base_url, client).chat.completions.create(**body, stream=True)
+        # Beside its own arguments, whose types it would go through for a tenth of a second.
+        stream = open_service(base_url, client).chat.completions.create(
+            model=body["model"], messages=[], stream=True, extra_body=dict(body)
+        )
         return cast("AbstractContextManager[EventStream]", stream)
 
     def start_reader(self, provider: str) -> "CompletionsReader":

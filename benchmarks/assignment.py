@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from request_tables import MADE_UP, REQUESTS, list_tables, read_requests, write_tables
+from request_tables import REQUESTS, list_tables, read_requests, write_tables
 
 from automl_agent import Agent
 from automl_agent.agent import load_all_plugins

@@ -1,4 +1,4 @@
-"""The tables of benchmarks/requests as files: real ones from where they are, made-up ones made up."""
+"""The tables of benchmarks/requests as files: real ones, and some whose rows are made up."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -17,7 +17,9 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +156,7 @@ def count_shared(before: list[Part], parts: list[Part]) -> int:
 
 def is_prefix_stable(exchanges: list[Exchange]) -> bool:
     """Whether each request begins with the whole of the one before."""
-    pairs = zip(exchanges, exchanges[1:], strict=False)
+    pairs = pairwise(exchanges)
     return all(count_shared(a.parts, b.parts) == len(a.parts) for a, b in pairs)
 
 
@@ -185,7 +187,7 @@ def open_tokenizers() -> Iterator[dict[str, Tokenizer]]:
     parameters.model.path = str(next(package.glob("*.gguf")))
     parameters.n_ctx = 512
     server = xllamacpp.Server(parameters)
-    tokenizers["smollm2"] = lambda text: _ask_llama(server.listening_address, text)
+    tokenizers["smollm2"] = partial(_ask_llama, server.listening_address)
     yield tokenizers
     del server
 
@@ -204,7 +206,7 @@ def _find_claude() -> Tokenizer:
 
 def _ask_llama(address: str, text: str) -> int:
     body = json.dumps({"content": text}).encode()
-    request = urllib.request.Request(  # noqa: S310 - loopback
+    request = urllib.request.Request(
         f"{address}/tokenize", body, {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request) as response:

@@ -14,9 +14,9 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 from automl_agent import Agent, ChatModelProvider, Reply, Result, SplitRule
-from automl_agent.chat_models.chat_model import ModelTraits
 from automl_agent.cards.documents import check_document
 from automl_agent.cards.model_card import Settings
+from automl_agent.chat_models.chat_model import ModelTraits
 from automl_agent.controllers.gate import Approval
 from automl_agent.errors import (
     DeclinedError,

@@ -129,7 +129,8 @@ def encode_labels(series: "Series", card: DataCard) -> "Array":
         stray = labels[codes < 0].iloc[0]
         raise InputError(
             f"The target {card.target!r} has the label {stray!r}, which the training data does not "
-            f"have; its classes are {', '.join(map(repr, classes[:10]))}{', …' if len(classes) > 10 else ''}."
+            f"have; its classes are {', '.join(map(repr, classes[:10]))}"
+            f"{', …' if len(classes) > 10 else ''}."
         )
     return codes.astype("int64")
 

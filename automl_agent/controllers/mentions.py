@@ -18,7 +18,7 @@ _MAX_PATH = 300
 _MAX_EXPERTS = 10
 # An expert that is named comes before any that some words fit.
 _NAME_SCORE = 100
-# Words that say nothing about an expert: they are in the words of most requests, or about any table.
+# Words that say nothing about an expert: they are in most requests, or about any table.
 _EMPTY_WORDS = frozenset(
     """
     a an and any are as at be by categorical categories class classes column columns data each every

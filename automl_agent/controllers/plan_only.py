@@ -27,6 +27,7 @@ class IdleSandbox:
     def find_problem(self, options: SandboxOptions) -> str | None:
         """None: it can always be used."""
         del options
+        return None
 
     def start(self, spec: StepSpec) -> "_IdleStep":
         """A step that waits until it is stopped."""

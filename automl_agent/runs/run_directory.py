@@ -122,6 +122,9 @@ def choose_run(known: Sequence[str], name: str) -> str:
 
 
 def name_run(now: float) -> str:
-    """The id of a run, or of a conversation: local time and the part of the second that is over, so that ids sort by time."""
+    """The id of a run or a conversation: local time and the part of the second that is over.
+
+    Ids sort by time.
+    """
     part = int(now % 1 * 0x10000)
     return f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{part:04x}"

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def _examine(agent: "Agent", home: Path, n_requests: int | None) -> "tuple[list[
         )
         graded: list[Graded] = []
         stopped = _collect(
-            [lambda case=case: examiner.examine(case, tables) for case in cases],
+            [partial(examiner.examine, case, tables) for case in cases],
             graded,
             examiner,
         )

@@ -1,4 +1,4 @@
-"""Grading of planned tasks, the requests that ship with the package, and planning without training."""
+"""Grading of planned tasks, the requests that ship with the package, planning without training."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -257,8 +257,8 @@ def test_an_interrupted_call_and_those_after_it_have_a_result_too(
 
     session = make_session()
     session.gate = InterruptedGate()
+    conversation = converse(session)
     with pytest.raises(KeyboardInterrupt):
-        conversation = converse(session)
         run_loop(InterruptingModel([]), conversation, prepare_asking(conversation))
     messages = session.journal.list_messages(session.run_id)
     results = [m for m in messages if m["role"] == "tool"]

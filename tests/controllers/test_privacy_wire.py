@@ -52,7 +52,7 @@ def table() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     n = len(NOTES)
     labels = rng.choice(LABELS, n)
-    cities = rng.choice(CITIES, n)
+    cities = rng.choice(CITIES, n).astype(object)  # else a longer name would be cut
     cities[5] = RARE
     amounts = rng.normal(size=n) * 1e5 + (labels == LABELS[0]) * 1e5
     amounts[[3, 7]] = SMALLEST, LARGEST

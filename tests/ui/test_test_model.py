@@ -1,4 +1,4 @@
-"""`automl-agent config test-model`, with the planner, over the wire, and with a real small model."""
+"""`automl-agent config test-model`: the planner, over the wire, and a real small model."""
 
 from collections.abc import Iterator
 from pathlib import Path

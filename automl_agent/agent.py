@@ -11,6 +11,7 @@ from automl_agent import __version__, builtin_plugin
 from automl_agent.cards.data_card import DataCard, SplitRule
 from automl_agent.cards.metric import Task
 from automl_agent.cards.stated_card import parse_stated_card, read_stated_card
+from automl_agent.cards.tables import check_frame
 from automl_agent.chat_models.chat_model import ChatModel, ModelTraits
 from automl_agent.configuration.configuration import Configuration, load_configuration
 from automl_agent.configuration.keys import find_key
@@ -18,6 +19,7 @@ from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.conversation import Conversation
 from automl_agent.controllers.dialogue import Dialogue
 from automl_agent.controllers.gate import Gate, OpenGate
+from automl_agent.controllers.mentions import check_folder
 from automl_agent.controllers.planner import Planner
 from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.recommendation import Recommendation, recommend
@@ -25,9 +27,10 @@ from automl_agent.controllers.request import Request
 from automl_agent.controllers.round import run_round
 from automl_agent.controllers.tool_trust import find_changed_tools
 from automl_agent.controllers.workplace import Workplace, end_run
-from automl_agent.errors import InputError, SetupError, UnknownNameError
+from automl_agent.errors import SetupError, UnknownNameError
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result
+from automl_agent.runs.conversation_lock import hold_conversation
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import find_run_directory, home_folder, journal_path, name_run
 from automl_agent.sandboxes.resources import available_resources
@@ -136,28 +139,9 @@ class Agent:
         holdout_frame = None if holdout is None else self.read_table(holdout)
         with Journal(journal_path(self.home)) as journal:
             conversation = self._open_conversation(journal, budget)
-            conversation.begin(request.words or request.table)
-            session = conversation.workplace.begin_run(
-                request,
-                frame,
-                holdout_frame,
-                task_id=conversation.next_task_id(),
-                conversation_id=conversation.conversation_id,
-                budget=budget,
-                privacy=conversation.privacy,
-            )
-            conversation.adopt(session)
-            try:
-                conversation.begin_round({"words": request.words, "task": request.to_told()})
-                model = self.find_chat_model(self.configuration.controller)
-                outcome = run_round(conversation, model, self._find_fallback(model))
-            except BaseException as exc:
-                status = "interrupted" if isinstance(exc, KeyboardInterrupt) else "failed"
-                end_run(session, status, str(exc))
-                raise
-        if session.result is None:
-            raise outcome.error or SetupError("The run ended without a result.")
-        return self._make_result(session.result)
+            with hold_conversation(self.home, conversation.conversation_id):
+                document = self._run_task(conversation, request, frame, holdout_frame)
+        return self._make_result(document)
 
     def ask(
         self,
@@ -220,12 +204,15 @@ class Agent:
                 model=model,
                 fallback=None if is_interactive else self._find_fallback(model),
                 find_model=self.find_chat_model,
-                folder=_check_folder(folder),
+                folder=check_folder(folder),
             )
-            try:
-                yield dialogue
-            finally:
-                dialogue.close()
+            # Whoever speaks for a person may take up another conversation, and holds that one.
+            conversation_id = None if is_interactive else conversation.conversation_id
+            with hold_conversation(self.home, conversation_id):
+                try:
+                    yield dialogue
+                finally:
+                    dialogue.close()
 
     def find_chat_model(self, name: str) -> ChatModel:
         """The chat model of a name: an endpoint of the configuration, or a plugin's provider.
@@ -296,10 +283,10 @@ class Agent:
         Raises: InputError.
         """
         if not isinstance(data, str | Path):
-            return _check_frame(data, "The table")
+            return check_frame(data, "The table")
         source = str(data)
         for table in self.plugins.call_each("load_dataset", source=source):
-            return _check_frame(table, f"What a plugin read from {source}")
+            return check_frame(table, f"What a plugin read from {source}")
         return builtin_plugin.read_builtin_table(source)
 
     def find_sandbox(self) -> Sandbox:
@@ -324,6 +311,36 @@ class Agent:
             self.plugins.experts[name]
         if request.metric is not None:
             self.plugins.metrics[request.metric]
+
+    def _run_task(
+        self,
+        conversation: Conversation,
+        request: Request,
+        frame: "DataFrame",
+        holdout_frame: "DataFrame | None",
+    ) -> dict[str, Any]:
+        conversation.begin(request.words or request.table)
+        session = conversation.workplace.begin_run(
+            request,
+            frame,
+            holdout_frame,
+            task_id=conversation.next_task_id(),
+            conversation_id=conversation.conversation_id,
+            budget=conversation.budget,
+            privacy=conversation.privacy,
+        )
+        conversation.adopt(session)
+        try:
+            conversation.begin_round({"words": request.words, "task": request.to_told()})
+            model = self.find_chat_model(self.configuration.controller)
+            outcome = run_round(conversation, model, self._find_fallback(model))
+        except BaseException as exc:
+            status = "interrupted" if isinstance(exc, KeyboardInterrupt) else "failed"
+            end_run(session, status, str(exc))
+            raise
+        if session.result is None:
+            raise outcome.error or SetupError("The run ended without a result.")
+        return session.result
 
     def _open_conversation(self, journal: Journal, budget: Budget) -> Conversation:
         withheld = find_changed_tools(self.home, self.plugins)
@@ -369,25 +386,8 @@ def load_all_plugins() -> Plugins:
     return load_plugins(discover_plugins(), builtin=builtin_plugin, version=__version__)
 
 
-def _check_frame(table: object, what: str) -> "DataFrame":
-    import pandas as pd
-
-    if not isinstance(table, pd.DataFrame):
-        raise InputError(f"{what} is a {type(table).__name__}; give a DataFrame or a path.")
-    return table.rename(columns=str).reset_index(drop=True)
-
-
 def _read_fixed(fixed: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _as_names(value) if key in _LISTS else value for key, value in fixed.items()}
-
-
-def _check_folder(folder: str | Path | None) -> Path | None:
-    if folder is None:
-        return None
-    path = Path(folder).expanduser()
-    if not path.is_dir():
-        raise InputError(f"There is no folder {path}; give the folder in which the tables lie.")
-    return path
 
 
 def _as_names(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
@@ -142,7 +143,7 @@ def load_experts(n_experts: int) -> Plugins:
     originals = [e for e in plugins.experts.values() if isinstance(e, TemplateExpert)]
     for number in range(n_experts - len(plugins.experts)):
         original = originals[number % len(originals)]
-        document = original.card.to_json()
+        document = deepcopy(original.card.to_json())
         document["name"] = f"{original.card.name}-{number}"
         document["description"] = f"Variant {number}. {original.card.description}"
         for expectation in document["expectations"].values():

@@ -12,6 +12,7 @@ some 900 messages are sent each time.
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -139,6 +140,7 @@ def measure(protocol: Protocol, n_experts: int) -> dict[str, Any]:
     return {
         "n_turns": len(to_call) - 1,
         "n_bytes_last_request": len(exchanges[-1].raw),
+        "load_average": round(os.getloadavg()[0], 1),
         "reply_to_call_ms": describe(to_call[1:]),
         "own_ms": describe(own[1:]),
         "late": {

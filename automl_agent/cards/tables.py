@@ -20,6 +20,19 @@ CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
+def check_frame(table: object, what: str) -> "DataFrame":
+    """The table with names of columns that are texts, its rows numbered from 0.
+
+    what: what it is, for the message.
+    Raises: InputError if it is no table.
+    """
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"{what} is a {type(table).__name__}; give a DataFrame or a path.")
+    return table.rename(columns=str).reset_index(drop=True)
+
+
 def read_table(path: Path) -> "DataFrame":
     """The table in a CSV file (also .gz, .bz2, .xz, .zip) or a Parquet file.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl_agent.cards.model_card import ModelCard
+from automl_agent.errors import InputError
 
 # Endings of files that the package itself reads, longest first; plugins may read others.
 TABLE_ENDINGS = (
@@ -66,6 +67,19 @@ def find_tables(words: str, folder: Path | None) -> Mentions:
             if path.resolve() not in known:
                 tables[path.name] = str(path)
     return Mentions(tables, tuple(missing))
+
+
+def check_folder(folder: str | Path | None) -> Path | None:
+    """The folder in which tables are looked for, None if none was given.
+
+    Raises: InputError if it is not there.
+    """
+    if folder is None:
+        return None
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise InputError(f"There is no folder {path}; give the folder in which the tables lie.")
+    return path
 
 
 def list_tables(folder: Path) -> list[Path]:

@@ -91,7 +91,7 @@ def _list_experts(told: Transcript) -> dict[str, str]:
     found = {
         expert["expert"]: f"{expert['structure']}. {expert['description']}"
         for step in searched
-        for expert in step.result["experts"]
+        for expert in step.result.get("experts", ())
     }
     return dict(told.request.get("experts_named", {})) | found
 

@@ -174,15 +174,16 @@ def _check_may_generate(session: Session) -> None:
 
 
 def _before_approval(session: Session) -> bool:
-    return session.card is not None and not session.is_approved
+    return session.card is not None and not session.is_approved and not session.is_finished
 
 
 def _with_plan(session: Session) -> bool:
-    return bool(session.plans) and not session.is_approved
+    return bool(session.plans) and not session.is_approved and not session.is_finished
 
 
 def _with_script(session: Session) -> bool:
-    return _with_plan(session) or any(map(session.may_repair, session.plans))
+    may_repair = any(map(session.may_repair, session.plans)) and not session.is_finished
+    return may_repair or _with_plan(session)
 
 
 PLANNING_TOOLS = (

@@ -167,8 +167,13 @@ def _round(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _has_plan(session: Session) -> bool:
-    return any(plan.predicted_log for plan in session.plans.values())
+def _may_train(session: Session) -> bool:
+    has_plan = any(plan.predicted_log for plan in session.plans.values())
+    return has_plan and not session.is_finished
+
+
+def _may_tune(session: Session) -> bool:
+    return _has_trial(session) and not session.is_finished
 
 
 def _has_trial(session: Session) -> bool:
@@ -181,14 +186,14 @@ TRAINING_TOOLS = (
         "Train a plan with its hyperparameters. The person is shown the plans before the first.",
         builtin_parameters("train"),
         train,
-        _has_plan,
+        _may_train,
     ),
     Tool(
         "tune",
         "Run more trials of a plan with other hyperparameters.",
         builtin_parameters("tune"),
         tune,
-        _has_trial,
+        _may_tune,
     ),
     Tool(
         "read_training_log",

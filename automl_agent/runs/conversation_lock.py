@@ -10,11 +10,14 @@ from automl_agent.errors import SetupError
 
 
 @contextmanager
-def hold_conversation(home: Path, conversation_id: str) -> Iterator[None]:
-    """Nobody else has the conversation open as long as the context lasts.
+def hold_conversation(home: Path, conversation_id: str | None) -> Iterator[None]:
+    """Nobody else has the conversation open as long as the context lasts; None: none is held.
 
     Raises: SetupError if somebody has.
     """
+    if conversation_id is None:
+        yield
+        return
     path = home / "open" / conversation_id
     descriptor = _lock(path)
     if descriptor is None:

@@ -1,13 +1,20 @@
 """What words name: tables that are there, those that are not, and nothing that was not meant."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_agent.controllers.mentions import MAX_TABLES, find_tables, list_tables
+from automl_agent.agent import load_all_plugins
+from automl_agent.controllers.mentions import (
+    MAX_TABLES,
+    find_experts,
+    find_tables,
+    list_tables,
+)
 
 
 @pytest.fixture
@@ -95,3 +102,18 @@ def test_long_words_are_read_soon(text: str) -> None:
     find_tables(text, None)
     # An hour of quadratic work would be more; this machine is shared.
     assert time.monotonic() - started < 10
+
+
+def test_experts_are_told_only_if_words_mean_one() -> None:
+    cards = [expert.card for expert in load_all_plugins().experts.values()]
+    words = "Predict income from adult.csv, one row as fast as it can be, with the best features."
+    assert find_experts(words, cards) == {}
+    assert list(find_experts("predict income with ridge regression", cards)) == ["linear"]
+
+
+def test_of_many_experts_the_one_that_is_named_is_told_first() -> None:
+    card = load_all_plugins().experts["xgboost"].card
+    cards = [replace(card, name=f"a-boosted-{number}") for number in range(100)]
+    told = find_experts("boosted trees, best xgboost", [*cards, card])
+    assert next(iter(told)) == "xgboost"
+    assert len(told) == 10

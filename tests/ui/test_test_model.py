@@ -125,7 +125,7 @@ def test_a_service_that_refuses_the_first_request_is_told_in_one_sentence(
         configure(program, "messages", server.url)
         outcome = program("config", "test-model", "lab")
     assert outcome.code == 7
-    assert "The script is over." in outcome.err
+    assert "The script is over" in outcome.err
     assert outcome.out == ""
 
 
@@ -137,13 +137,13 @@ def test_a_model_that_cannot_do_it_comes_to_an_end(program: Program) -> None:
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.model.path = str(next(Path(package.__file__).parent.glob("*.gguf")))
-    parameters.n_ctx = 8192
+    parameters.n_ctx = 4096
     parameters.n_parallel = 1
     parameters.sampling.temp = 0.0
-    parameters.cpuparams.n_threads = 2
+    parameters.cpuparams.n_threads = 1  # on a busy machine two wait for each other, for minutes
     server = xllamacpp.Server(parameters)
     configure(program, "chat_completions", server.listening_address)
-    for name, value in {"context_tokens": 8192, "max_output_tokens": 500}.items():
+    for name, value in {"context_tokens": 4096, "max_output_tokens": 400}.items():
         assert program("config", "set", f"endpoints.lab.{name}", value).code == 0
     outcome = program("config", "test-model", "lab", "--requests", 2, "--output-format", "json")
     del server

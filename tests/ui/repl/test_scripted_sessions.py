@@ -41,7 +41,7 @@ def test_the_controller_can_be_changed_in_the_midst_of_a_conversation(
     )  # fmt: skip
     assert "There is no plan 'nothing'." in said.shown
     assert "Controller: planner; nothing leaves this machine." in said.after("/model planner")
-    assert "Delivered: xgboost-" in said.shown
+    assert "Delivered: " in said.shown
 
 
 @pytest.mark.usefixtures("iris")

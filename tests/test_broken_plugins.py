@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from automl_agent.agent import Agent, load_all_plugins
-from automl_agent.controllers.tools import Tool
+from automl_agent.controllers.tools.tool import Tool
 from automl_agent.experts.registry import Registry
 from automl_agent.plugins import TIMEOUT_VARIABLE, Plugins
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from automl_agent.chat_models.chat_model import ChatModel, Message, Reply, ToolCall
 from automl_agent.controllers.attempts import Asking, SpentError
-from automl_agent.controllers.conversation import Conversation, dump
+from automl_agent.controllers.conversation.conversation import Conversation, dump
 from automl_agent.controllers.instructions import CUT_OFF, NUDGE, REPHRASED, STUCK_NUDGE
 from automl_agent.controllers.stuck import StuckDetector
-from automl_agent.controllers.tools import offered_names, run_call, tool_specs
+from automl_agent.controllers.tools.tool import offered_names, run_call, tool_specs
 from automl_agent.errors import (
     DeclinedError,
     ModelRefusedError,

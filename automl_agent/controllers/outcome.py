@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from automl_agent.controllers.session import Session
+from automl_agent.controllers.conversation.session import Session
 from automl_agent.sandboxes.step import write_whole
 from automl_agent.training.comparison import compare_results
 from automl_agent.training.constraints import COSTS

@@ -6,12 +6,12 @@ from typing import Any
 
 from automl_agent.chat_models.chat_model import ChatModel, Message
 from automl_agent.controllers.attempts import Asking
-from automl_agent.controllers.conversation import Conversation, dump
+from automl_agent.controllers.conversation.conversation import Conversation, dump
+from automl_agent.controllers.conversation.session import Session
+from automl_agent.controllers.conversation.workplace import end_run
 from automl_agent.controllers.loop import ANSWERED, DECLINED, FINISHED, run_loop
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.training_tools import deliver_model
-from automl_agent.controllers.transcript import DELIVERED
-from automl_agent.controllers.workplace import end_run
+from automl_agent.controllers.planner.transcript import DELIVERED
+from automl_agent.controllers.tools.training import deliver_model
 from automl_agent.errors import (
     DeclinedError,
     SandboxError,

@@ -88,7 +88,7 @@ def check_plugins(names: tuple[str, ...], timeout_s: float, output_format: str) 
 def trust_plugin(name: str) -> None:
     """Use the tools of a plugin as they are now, after an update changed them."""
     from automl_agent.agent import load_all_plugins
-    from automl_agent.controllers.tool_trust import trust_tools
+    from automl_agent.controllers.tools.trust import trust_tools
     from automl_agent.runs.run_directory import home_folder
 
     loaded = load_all_plugins()

@@ -15,7 +15,7 @@ from automl_agent.ui.rendering import show_table
 
 if TYPE_CHECKING:
     from automl_agent.agent import Agent
-    from automl_agent.controllers.conformance import Examiner, Graded
+    from automl_agent.controllers.conformance.conformance import Examiner, Graded
 
 _INTERRUPTED = 130
 
@@ -34,7 +34,7 @@ def test_model(
     nothing is kept. Ctrl-C shows what was measured so far.
     """
     from automl_agent.agent import Agent
-    from automl_agent.controllers.conformance_verdict import WILL_NOT_DO, summarise
+    from automl_agent.controllers.conformance.verdict import WILL_NOT_DO, summarise
 
     if budget_usd is not None and budget_usd <= 0:
         raise InputError(f"--budget-usd {budget_usd:g} buys nothing; give more than 0.")
@@ -55,8 +55,8 @@ def test_model(
 
 def _examine(agent: "Agent", home: Path, n_requests: int | None) -> "tuple[list[Graded], int, str]":
     """The graded requests, how many were planned, and why not all of them were made, or ""."""
-    from automl_agent.controllers.conformance import Examiner
-    from automl_agent.controllers.conformance_cases import list_cases, write_tables
+    from automl_agent.controllers.conformance.cases import list_cases, write_tables
+    from automl_agent.controllers.conformance.conformance import Examiner
     from automl_agent.controllers.purse import Purse
     from automl_agent.runs.journal import Journal
     from automl_agent.runs.run_directory import journal_path

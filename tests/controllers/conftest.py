@@ -11,11 +11,11 @@ from sklearn.datasets import load_iris
 from automl_agent.agent import load_all_plugins
 from automl_agent.controllers.attempts import Asking
 from automl_agent.controllers.budget import Budget
-from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.conversation.conversation import Conversation
+from automl_agent.controllers.conversation.session import Session
+from automl_agent.controllers.conversation.workplace import Workplace
 from automl_agent.controllers.gate import OpenGate
 from automl_agent.controllers.request import Request
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.workplace import Workplace
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import create_run_directory, journal_path
 from automl_agent.sandboxes.process import ProcessSandbox

@@ -7,8 +7,8 @@ import pytest
 
 from automl_agent import Reply, Tool, ToolCall
 from automl_agent.chat_models.chat_model import Message, ModelTraits
+from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.loop import run_loop
-from automl_agent.controllers.session import Session
 from automl_agent.sandboxes.sandbox import SandboxOptions
 from automl_agent.testing import ScriptedChatModel
 

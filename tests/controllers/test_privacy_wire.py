@@ -18,7 +18,7 @@ import pytest
 from automl_agent import Agent, Tool
 from automl_agent.agent import load_all_plugins
 from automl_agent.configuration.endpoint import Key
-from automl_agent.controllers.dialogue import Dialogue
+from automl_agent.controllers.conversation.dialogue import Dialogue
 from automl_agent.sandboxes.sandbox import SandboxOptions
 
 from ..chat_models.model_server import ModelServer, error_body, failure

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_agent.chat_models.chat_model import ModelTraits, Usage
-from automl_agent.controllers.planner import Planner
+from automl_agent.controllers.planner.planner import Planner
 from automl_agent.controllers.purse import MIN_REPLY_TOKENS, Purse, Reservation
 from automl_agent.errors import SetupError
 

@@ -7,9 +7,9 @@ import pytest
 
 from automl_agent import Reply
 from automl_agent.chat_models.chat_model import ModelTraits
-from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.gate import Approval
-from automl_agent.controllers.planner import Planner
+from automl_agent.controllers.planner.planner import Planner
 from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.round import run_round
 from automl_agent.errors import (

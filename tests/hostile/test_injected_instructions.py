@@ -22,8 +22,8 @@ from automl_agent.cards.paragraph import render_paragraph
 from automl_agent.chat_models.chat_model import Message, ModelTraits
 from automl_agent.controllers.gate import Approval
 from automl_agent.controllers.loop import _MAX_CALLS
-from automl_agent.controllers.planning_tools import MAX_PLANS
-from automl_agent.controllers.profiling_tool import MAX_OPEN_TASKS
+from automl_agent.controllers.tools.planning import MAX_PLANS
+from automl_agent.controllers.tools.profiling import MAX_OPEN_TASKS
 from automl_agent.errors import TrainingError
 from automl_agent.experts.plan import Plan
 from automl_agent.sandboxes.sandbox import SandboxOptions

@@ -9,9 +9,9 @@ import xllamacpp
 from automl_agent.agent import load_all_plugins
 from automl_agent.cards.documents import check_document
 from automl_agent.configuration.endpoint import Protocol
-from automl_agent.controllers.conformance import Case, Examiner
-from automl_agent.controllers.conformance_cases import N_CASES, list_cases
-from automl_agent.controllers.conformance_verdict import WILL_DO, WILL_NOT_DO
+from automl_agent.controllers.conformance.cases import N_CASES, list_cases
+from automl_agent.controllers.conformance.conformance import Case, Examiner
+from automl_agent.controllers.conformance.verdict import WILL_DO, WILL_NOT_DO
 
 from ..chat_models.model_server import PROTOCOLS, ModelServer, good_reply
 from .conftest import Program

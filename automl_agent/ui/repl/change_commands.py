@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from automl_agent.chat_models.addresses import is_loopback
 from automl_agent.chat_models.chat_model import ModelTraits
 from automl_agent.configuration.setting import Privacy, read_setting
+from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.mentions import list_tables
-from automl_agent.controllers.session import Session
 from automl_agent.errors import InputError, UnknownNameError
 from automl_agent.ui.repl.command import Command, take_one
 from automl_agent.ui.terminal_gate import describe_plan, edit_plan

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from automl_agent.cards.documents import escape_unseen
 from automl_agent.chat_models.chat_model import Message
-from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.conversation.conversation import Conversation
 
 # What could begin a link, an image, HTML or a heading is shown as itself.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")

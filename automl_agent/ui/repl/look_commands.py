@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_agent.cards.paragraph import render_paragraph
 from automl_agent.cards.predicted_log import PredictedPoint
-from automl_agent.controllers.session import Session
+from automl_agent.controllers.conversation.session import Session
 from automl_agent.errors import InputError, UnknownNameError
 from automl_agent.experts.plan import Plan
 from automl_agent.runs.run_directory import choose_run

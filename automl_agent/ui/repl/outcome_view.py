@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.loop import ANSWERED
 from automl_agent.controllers.round import INTERRUPTED, Outcome
 from automl_agent.errors import DeclinedError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl_agent.controllers.dialogue import Dialogue
+from automl_agent.controllers.conversation.dialogue import Dialogue
 from automl_agent.errors import AutomlAgentError, InputError, UserError
 from automl_agent.ui.repl.commands import COMMANDS, find_command
 from automl_agent.ui.repl.event_view import EventView

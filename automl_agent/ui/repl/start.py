@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from automl_agent import __version__
-from automl_agent.controllers.conversation import Conversation
-from automl_agent.controllers.dialogue import EXAMPLE, Dialogue
-from automl_agent.controllers.resumption import resume_conversation
+from automl_agent.controllers.conversation.conversation import Conversation
+from automl_agent.controllers.conversation.dialogue import EXAMPLE, Dialogue
+from automl_agent.controllers.conversation.resumption import resume_conversation
 from automl_agent.errors import InputError, UserError
 from automl_agent.runs.conversation_lock import hold_conversation
 from automl_agent.runs.run_directory import choose_run

@@ -7,9 +7,9 @@ import pytest
 
 from automl_agent.chat_models.chat_model import Message, Reply
 from automl_agent.controllers.loop import run_loop
-from automl_agent.controllers.planner import Planner
+from automl_agent.controllers.planner.planner import Planner
 
-from .conftest import MakeSession, converse, prepare_asking
+from ..conftest import MakeSession, converse, prepare_asking
 
 
 def ask(messages: list[Message]) -> Reply:

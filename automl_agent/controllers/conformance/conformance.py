@@ -10,16 +10,16 @@ from automl_agent.cards.tables import read_table
 from automl_agent.chat_models.chat_model import ChatModel, Message, ModelTraits, Reply, ToolSpec
 from automl_agent.configuration.setting import Privacy
 from automl_agent.controllers.budget import Budget
-from automl_agent.controllers.conversation import Conversation
-from automl_agent.controllers.dialogue import Dialogue
+from automl_agent.controllers.conformance.plan_only import IdleSandbox, forbid_training, is_refusal
+from automl_agent.controllers.conversation.conversation import Conversation
+from automl_agent.controllers.conversation.dialogue import Dialogue
+from automl_agent.controllers.conversation.session import Session
+from automl_agent.controllers.conversation.workplace import Workplace
 from automl_agent.controllers.gate import OpenGate
 from automl_agent.controllers.loop import FINISHED
-from automl_agent.controllers.plan_only import IdleSandbox, forbid_training, is_refusal
-from automl_agent.controllers.planner import Planner
+from automl_agent.controllers.planner.planner import Planner
 from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.request import Request
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.workplace import Workplace
 from automl_agent.errors import ContextOverflowError, InputError, ModelError
 from automl_agent.plugins import Plugins
 from automl_agent.runs.journal import Journal

@@ -7,7 +7,7 @@ from typing import Any
 
 from automl_agent.chat_models.chat_model import ChatModel
 from automl_agent.controllers.budget import Budget
-from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.mentions import Mentions, find_experts, find_tables, split_words
 from automl_agent.controllers.privacy import show_name
 from automl_agent.controllers.round import Outcome, run_round

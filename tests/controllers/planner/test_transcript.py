@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_agent.chat_models.chat_model import Message, ToolCall
-from automl_agent.controllers.transcript import read_transcript
+from automl_agent.controllers.planner.transcript import read_transcript
 
 
 def request(words: str) -> Message:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from automl_agent.configuration.setting import Privacy
 from automl_agent.controllers.budget import Budget
+from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.gate import Gate
 from automl_agent.controllers.outcome import build_result
 from automl_agent.controllers.request import Request
-from automl_agent.controllers.session import Session
 from automl_agent.plugins import Plugins
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import create_run_directory, gpu_folder

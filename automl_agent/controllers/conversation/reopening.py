@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_agent.chat_models.chat_model import Message, ToolCall
-from automl_agent.controllers.conversation import Conversation, dump
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.tools import run_call
-from automl_agent.controllers.transcript import Transcript, find_last_request
+from automl_agent.controllers.conversation.conversation import Conversation, dump
+from automl_agent.controllers.conversation.session import Session
+from automl_agent.controllers.planner.transcript import Transcript, find_last_request
+from automl_agent.controllers.tools.tool import run_call
 from automl_agent.errors import ToolError
 
 _PLANNING = (

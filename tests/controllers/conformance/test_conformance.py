@@ -9,7 +9,8 @@ import pytest
 from automl_agent.agent import load_all_plugins
 from automl_agent.cards.documents import check_document
 from automl_agent.chat_models.chat_model import ChatModel, ModelTraits, Reply
-from automl_agent.controllers.conformance import (
+from automl_agent.controllers.conformance.cases import N_CASES, list_cases, write_tables
+from automl_agent.controllers.conformance.conformance import (
     Case,
     Examiner,
     Grade,
@@ -17,15 +18,14 @@ from automl_agent.controllers.conformance import (
     PlannedTask,
     grade,
 )
-from automl_agent.controllers.conformance_cases import N_CASES, list_cases, write_tables
-from automl_agent.controllers.conformance_verdict import (
+from automl_agent.controllers.conformance.verdict import (
     WILL_DO,
     WILL_NOT_DO,
     WITH_HELP,
     judge,
     summarise,
 )
-from automl_agent.controllers.planner import Planner
+from automl_agent.controllers.planner.planner import Planner
 from automl_agent.controllers.purse import Purse
 from automl_agent.errors import ModelRefusedError, SetupError
 from automl_agent.runs.journal import Journal

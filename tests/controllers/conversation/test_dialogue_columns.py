@@ -1,6 +1,6 @@
 """Which columns of a wide table are told with a request."""
 
-from automl_agent.controllers.dialogue import MAX_NAMED_COLUMNS, choose_columns
+from automl_agent.controllers.conversation.dialogue import MAX_NAMED_COLUMNS, choose_columns
 
 
 def test_a_table_of_usual_width_is_told_whole() -> None:

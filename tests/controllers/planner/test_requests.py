@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from automl_agent.chat_models.chat_model import Message, ToolCall
-from automl_agent.controllers.planner import Planner
-from automl_agent.controllers.planner_requests import find_allowed, find_wanted
-from automl_agent.controllers.transcript import read_transcript
+from automl_agent.controllers.planner.planner import Planner
+from automl_agent.controllers.planner.requests import find_allowed, find_wanted
+from automl_agent.controllers.planner.transcript import read_transcript
 
 FOUND = {
     "linear": "Logistic regression for classes, ridge regression for values",

@@ -12,13 +12,13 @@ from automl_agent.chat_models.chat_model import Message, ToolCall, Usage
 from automl_agent.configuration.setting import PRIVACY_LEVELS, Privacy
 from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.compaction import TokenMeter
+from automl_agent.controllers.conversation.session import Session
+from automl_agent.controllers.conversation.workplace import Workplace, end_run
 from automl_agent.controllers.instructions import SYSTEM_TEXT
+from automl_agent.controllers.planner.transcript import UNDONE, find_last_request, read_transcript
 from automl_agent.controllers.privacy import mask_values, redact_result, show_name
 from automl_agent.controllers.purse import Purse, Reservation
 from automl_agent.controllers.request import Request
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.transcript import UNDONE, find_last_request, read_transcript
-from automl_agent.controllers.workplace import Workplace, end_run
 from automl_agent.errors import InputError, ToolError, UserError, suggest
 
 _MASK = "…"

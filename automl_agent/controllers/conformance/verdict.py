@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from automl_agent.controllers.conformance import Graded, PlannedTask
+from automl_agent.controllers.conformance.conformance import Graded, PlannedTask
 
 WILL_DO = "will do"
 WITH_HELP = "will do with the planner's help"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from automl_agent.controllers.planner.transcript import Transcript
 from automl_agent.controllers.reading.reading import Feedback, Table, TaskWords
-from automl_agent.controllers.transcript import Transcript
 from automl_agent.training.constraints import Wish
 
 _Arguments = dict[str, Any]

@@ -8,13 +8,13 @@ from automl_agent.cards.data_card import DataCard, SplitRule
 from automl_agent.cards.metric import Task
 from automl_agent.cards.profile import profile_table
 from automl_agent.cards.tables import check_has_columns, drop_unlabelled
-from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.conversation.conversation import Conversation
+from automl_agent.controllers.conversation.session import Session
+from automl_agent.controllers.conversation.workplace import end_run, write_card
+from automl_agent.controllers.planner.transcript import REPLACES, read_transcript
 from automl_agent.controllers.privacy import show_card, show_name, show_rows
 from automl_agent.controllers.request import Request
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.tools import Tool, builtin_parameters
-from automl_agent.controllers.transcript import REPLACES, read_transcript
-from automl_agent.controllers.workplace import end_run, write_card
+from automl_agent.controllers.tools.tool import Tool, builtin_parameters
 from automl_agent.errors import InputError, ToolError, suggest
 from automl_agent.plugins import Plugins
 from automl_agent.training.constraints import Constraint, check_task, parse_constraint, resolve

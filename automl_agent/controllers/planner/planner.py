@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from automl_agent.chat_models.chat_model import Message, ModelTraits, Reply, ToolCall, ToolSpec
-from automl_agent.controllers.planner_requests import find_allowed, find_wanted
-from automl_agent.controllers.transcript import Step, Transcript, read_transcript
+from automl_agent.controllers.planner.requests import find_allowed, find_wanted
+from automl_agent.controllers.planner.transcript import Step, Transcript, read_transcript
 
 # The first trial of each of them costs time that tuning the best one would use.
 MAX_EXPERTS = 3

@@ -11,10 +11,10 @@ from sklearn.datasets import load_iris
 from automl_agent.agent import Agent
 from automl_agent.cards.data_card import SplitRule
 from automl_agent.chat_models.chat_model import Message, ModelTraits, Reply, ToolCall, Usage
-from automl_agent.controllers.conversation import Conversation
-from automl_agent.controllers.dialogue import Dialogue
+from automl_agent.controllers.conversation.conversation import Conversation
+from automl_agent.controllers.conversation.dialogue import Dialogue
+from automl_agent.controllers.conversation.resumption import resume_conversation
 from automl_agent.controllers.request import Request
-from automl_agent.controllers.resumption import resume_conversation
 from automl_agent.errors import InputError, SetupError
 from automl_agent.runs.conversation_lock import hold_conversation
 from automl_agent.sandboxes.sandbox import SandboxOptions

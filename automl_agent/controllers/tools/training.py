@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from automl_agent.controllers.conversation.session import CLOSING_S, MAX_REPAIRS, Session
 from automl_agent.controllers.privacy import show_failure
-from automl_agent.controllers.session import CLOSING_S, MAX_REPAIRS, Session
-from automl_agent.controllers.tools import Tool, builtin_parameters
+from automl_agent.controllers.tools.tool import Tool, builtin_parameters
 from automl_agent.errors import ToolError, suggest
 from automl_agent.experts.plan import Plan
 from automl_agent.training.delivery import deliver, save_model

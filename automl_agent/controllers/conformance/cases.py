@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from automl_agent.controllers.conformance import Case, PlannedTask
+from automl_agent.controllers.conformance.conformance import Case, PlannedTask
 from automl_agent.errors import SetupError
 from automl_agent.experts.expert import Expert
 

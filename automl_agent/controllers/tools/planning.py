@@ -4,9 +4,9 @@ import itertools
 from typing import Any
 
 from automl_agent.cards.model_card import ModelCard, Settings
+from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.privacy import mask_strange_text
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.tools import Tool, builtin_parameters
+from automl_agent.controllers.tools.tool import Tool, builtin_parameters
 from automl_agent.errors import PluginError, ToolError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan

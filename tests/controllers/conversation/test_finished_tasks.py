@@ -3,11 +3,11 @@
 import pytest
 
 from automl_agent.chat_models.chat_model import ToolCall
-from automl_agent.controllers.tools import offered_names, run_call
-from automl_agent.controllers.workplace import end_run
+from automl_agent.controllers.conversation.workplace import end_run
+from automl_agent.controllers.tools.tool import offered_names, run_call
 from automl_agent.errors import ToolError
 
-from .conftest import MakeSession, converse
+from ..conftest import MakeSession, converse
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from automl_agent.cards.documents import find_errors, load_schema
 from automl_agent.chat_models.chat_model import ToolCall, ToolSpec
 from automl_agent.configuration.setting import Privacy
-from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.privacy import mask_strange_text
 from automl_agent.errors import AutomlAgentError, ToolError, suggest
 from automl_agent.plugins import BUILTIN

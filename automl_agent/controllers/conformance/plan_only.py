@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automl_agent.controllers.conversation import Conversation
-from automl_agent.controllers.tools import Tool
+from automl_agent.controllers.conversation.conversation import Conversation
+from automl_agent.controllers.tools.tool import Tool
 from automl_agent.errors import SandboxError, ToolError
 from automl_agent.experts.registry import Registry
 from automl_agent.plugins import Plugins

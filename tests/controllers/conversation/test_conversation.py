@@ -9,14 +9,14 @@ import pytest
 from automl_agent import Tool
 from automl_agent.chat_models.chat_model import Message, ToolCall, Usage
 from automl_agent.controllers.budget import Budget
-from automl_agent.controllers.conversation import Conversation
+from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.gate import Approval
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.purse import Reservation
 from automl_agent.errors import InputError, ToolError
 from automl_agent.testing import ScriptedChatModel
 
-from .conftest import MakeSession, converse, prepare_asking
+from ..conftest import MakeSession, converse, prepare_asking
 
 
 def run_script(conversation: Conversation, *replies: Any) -> list[dict[str, Any]]:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from automl_agent.cards.data_card import read_data_card
 from automl_agent.chat_models.chat_model import Message, Usage
 from automl_agent.configuration.setting import PRIVACY_LEVELS, Privacy
-from automl_agent.controllers.conversation import Conversation, dump
+from automl_agent.controllers.conversation.conversation import Conversation, dump
+from automl_agent.controllers.conversation.reopening import DeadRun, reopen_task
+from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.mentions import find_tables
-from automl_agent.controllers.purse import Purse, Reservation
-from automl_agent.controllers.reopening import DeadRun, reopen_task
-from automl_agent.controllers.request import Request
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.transcript import (
+from automl_agent.controllers.planner.transcript import (
     list_requests,
     read_transcript,
     restore_messages,
 )
+from automl_agent.controllers.purse import Purse, Reservation
+from automl_agent.controllers.request import Request
 from automl_agent.errors import AutomlAgentError, InputError, UserError
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import RunDirectory

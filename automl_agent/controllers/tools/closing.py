@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from automl_agent.controllers.conversation import Conversation
-from automl_agent.controllers.session import Session
-from automl_agent.controllers.tools import Tool, builtin_parameters
-from automl_agent.controllers.training_tools import deliver_model
-from automl_agent.controllers.workplace import end_run
+from automl_agent.controllers.conversation.conversation import Conversation
+from automl_agent.controllers.conversation.session import Session
+from automl_agent.controllers.conversation.workplace import end_run
+from automl_agent.controllers.tools.tool import Tool, builtin_parameters
+from automl_agent.controllers.tools.training import deliver_model
 
 _MAX_ROWS = 6
 

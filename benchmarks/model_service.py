@@ -53,14 +53,22 @@ class Part:
     sent: str
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A point in time. wall_s: monotonic; cpu_s: what this process has computed until then."""
+
+    wall_s: float = field(default_factory=time.monotonic)
+    cpu_s: float = field(default_factory=time.process_time)
+
+
 @dataclass
 class Exchange:
-    """A request and its reply; times are monotonic."""
+    """A request and its reply."""
 
     raw: bytes
     said: Said
-    received_s: float
-    last_byte_s: float = 0.0
+    received: Moment
+    last_byte: Moment = field(default_factory=Moment)
     parts: list[Part] = field(default_factory=list)
 
 
@@ -88,12 +96,12 @@ class ModelService:
 
     def exchange(self, raw: bytes) -> tuple[Exchange, tuple[bytes, ...]]:
         """The exchange that a request begins, and the pieces of its reply."""
-        received_s = time.monotonic()
+        received = Moment()
         parts = list(read_parts(self.protocol, json.loads(raw)))
         said = self._answer(parts)
         ids = [f"call_{len(self.exchanges)}_{number}" for number in range(len(said.calls))]
         reply = self._reply(self.protocol, said.text, said.calls, ids=ids)
-        self.exchanges.append(Exchange(raw, said, received_s, parts=parts))
+        self.exchanges.append(Exchange(raw, said, received, parts=parts))
         return self.exchanges[-1], reply.steps
 
     def __enter__(self) -> Self:
@@ -126,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         # Just before, so that the reader cannot be seen to act before it.
         for piece in pieces:
-            exchange.last_byte_s = time.monotonic()
+            exchange.last_byte = Moment()
             self.wfile.write(piece)
         self.wfile.flush()
 

@@ -1,7 +1,9 @@
 """The chat model: what decides the next tool call."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 StopReason = Literal["end", "max_tokens", "refusal"]
@@ -39,6 +41,15 @@ class Message:
     call_id: str | None = None
     is_error: bool = False
     state: Mapping[str, Any] | None = None
+
+    @cached_property
+    def n_bytes(self) -> int:
+        """About how long it is in a request; counted once, as each turn asks again."""
+        calls = sum(
+            len(json.dumps([call.call_id, call.name, dict(call.arguments)])) for call in self.calls
+        )
+        state = len(json.dumps(dict(self.state))) if self.state else 0
+        return len(self.text.encode("utf-8", "replace")) + len(self.call_id or "") + calls + state
 
     def to_json(self) -> dict[str, Any]:
         """The message as a JSON object."""

@@ -17,7 +17,7 @@ from automl_agent.chat_models.wire import (
     Prompt,
     count,
     find_content,
-    join_state,
+    keep_thoughts,
     make_usage,
     split_system,
     write_name,
@@ -147,9 +147,7 @@ class MessagesReader:
                 call = read_call(call_ids, block.get("id"), block.get("name"), block["input"])
                 block |= {"id": call.call_id, "name": call.name, "input": dict(call.arguments)}
                 calls.append(call)
-        has_thoughts = any(block["type"].endswith("thinking") for block in self._blocks)
-        state = join_state(self._provider, self._blocks) if has_thoughts else None
-        return Reply(text, tuple(calls), state=state)
+        return Reply(text, tuple(calls), state=keep_thoughts(self._provider, self._blocks))
 
     def _start(self, message: Mapping[str, Json]) -> None:
         if self.usage is not None or self._blocks:

@@ -18,7 +18,7 @@ from automl_agent.chat_models.wire import (
     ReportedError,
     count,
     find_content,
-    join_state,
+    keep_thoughts,
     make_usage,
     split_system,
     write_arguments,
@@ -133,9 +133,7 @@ class ResponsesReader:
                 )
                 item |= {"call_id": call.call_id}
                 calls.append(call)
-        has_thoughts = any(item["type"] == "reasoning" for item in items)
-        state = join_state(self._provider, items) if has_thoughts else None
-        return Reply(text, tuple(calls), state=state)
+        return Reply(text, tuple(calls), state=keep_thoughts(self._provider, items))
 
     def _add_item(self, index: int, item: Mapping[str, Json]) -> None:
         if index in self._items:

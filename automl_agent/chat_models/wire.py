@@ -130,9 +130,13 @@ def split_system(messages: Sequence[Message]) -> tuple[str, list[Message]]:
     return text, list(messages[n_leading:])
 
 
-def join_state(provider: str, content: list[dict[str, Json]]) -> dict[str, Json]:
-    """The state of a message: its content as its own provider wants it back."""
-    return {"provider": provider, "content": content}
+def keep_thoughts(provider: str, content: list[dict[str, Json]]) -> dict[str, Json] | None:
+    """The state of a message: its content as its own provider wants it back, None without thoughts.
+
+    Thoughts are blocks of Messages, such as "redacted_thinking", or "reasoning" of Responses.
+    """
+    has_thoughts = any(item["type"].endswith(("thinking", "reasoning")) for item in content)
+    return {"provider": provider, "content": content} if has_thoughts else None
 
 
 def find_content(message: Message, provider: str, id_field: str) -> list[dict[str, Json]] | None:

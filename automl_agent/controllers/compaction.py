@@ -1,7 +1,7 @@
 """Compaction: a long conversation made to fit a model, keeping task, plan and results."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from automl_agent.chat_models.chat_model import Message, ToolSpec, Usage
@@ -70,7 +70,8 @@ def compact(
     """The messages, the oldest results shortened if all of them together are too long.
 
     Kept are the system's text, what the person said, every call, and the results of the last turns;
-    of older results, those of profiling, assigning, training and finishing go last.
+    of older results, those of profiling, assigning, training and finishing go last. Of the calls
+    that the results answer, long texts such as whole scripts are shortened with them.
     """
     if estimate_tokens(messages, tools) <= _FULL_SHARE * context_tokens:
         return list(messages)
@@ -87,14 +88,33 @@ def shorten(
     kept = list(messages)
     names = {call.call_id: call.name for message in messages for call in message.calls}
     results = [i for i, message in enumerate(messages) if message.role == "tool"]
-    old = results[:-_N_KEPT_RESULTS]
+    old, recent = results[:-_N_KEPT_RESULTS], results[-_N_KEPT_RESULTS:]
+    callers = _find_callers(messages, {messages[i].call_id for i in recent})
     by_worth = sorted(old, key=lambda i: names.get(messages[i].call_id or "") in _KEPT_TOOLS)
-    for index in (*by_worth, *results[-_N_KEPT_RESULTS:]):
+    for index in (*by_worth, *recent):
         if estimate_tokens(kept, tools) <= max_tokens:
             break
         if len(kept[index].text) > 2 * _SHORT:
             kept[index] = _leave_out(kept[index])
+        call_id = kept[index].call_id
+        if call_id in callers:
+            kept[callers[call_id]] = _shorten_call(kept[callers[call_id]], call_id)
     return kept
+
+
+def _find_callers(
+    messages: Sequence[Message], recent: Collection[str | None]
+) -> dict[str | None, int]:
+    """Where each call is that may be shortened; those of messages with a recent call may not.
+
+    A provider wants its own latest messages back as they were.
+    """
+    return {
+        call.call_id: i
+        for i, message in enumerate(messages)
+        for call in message.calls
+        if not any(own.call_id in recent for own in message.calls)
+    }
 
 
 def _leave_out(message: Message) -> Message:
@@ -102,14 +122,28 @@ def _leave_out(message: Message) -> Message:
     return replace(message, text=json.dumps(note, ensure_ascii=False))
 
 
-def _size(message: Message) -> int:
-    calls = sum(
-        len(json.dumps([call.call_id, call.name, dict(call.arguments)])) + _MESSAGE_TOKENS
+def _shorten_call(message: Message, call_id: str | None) -> Message:
+    """The message with the long texts of one of its calls cut: a script is in the plan by then.
+
+    A provider's own blocks hold the same texts, and are void if anything in them is changed.
+    """
+    calls = tuple(
+        replace(call, arguments={k: _cut(v) for k, v in call.arguments.items()})
+        if call.call_id == call_id
+        else call
         for call in message.calls
     )
-    state = len(json.dumps(dict(message.state))) if message.state else 0
-    text = len(message.text.encode("utf-8", "replace")) + len(message.call_id or "")
-    return text + calls + state
+    return message if calls == message.calls else replace(message, calls=calls, state=None)
+
+
+def _cut(value: object) -> object:
+    if not isinstance(value, str) or len(value) <= 2 * _SHORT:
+        return value
+    return f"{value[:_SHORT]}… ({len(value)} characters, left out here)"
+
+
+def _size(message: Message) -> int:
+    return message.n_bytes + _MESSAGE_TOKENS * len(message.calls)
 
 
 def _size_tools(tools: Sequence[ToolSpec]) -> int:

@@ -51,9 +51,10 @@ def run_loop(model: ChatModel, conversation: Conversation, asking: Asking) -> st
                 conversation.add(Message("assistant", reply.text, state=reply.state))
                 conversation.summary = reply.text
                 return ANSWERED
+            _add_odd(reply, conversation)
             if n_odd >= _MAX_SILENT_TURNS:
                 return _describe_odd(reply)
-            _answer_odd(reply, conversation)
+            conversation.add(Message("user", _answer_odd(reply)))
             continue
         conversation.add(Message("assistant", reply.text, calls=reply.calls, state=reply.state))
         results = _act_on(reply.calls, conversation)
@@ -77,16 +78,17 @@ def _describe_odd(reply: Reply) -> str:
     return "the controller stopped calling tools"
 
 
-def _answer_odd(reply: Reply, conversation: Conversation) -> None:
-    """Record a reply without calls, and what is said to it."""
+def _add_odd(reply: Reply, conversation: Conversation) -> None:
     # Half of a provider's own blocks is refused by it: the next request would fail.
     state = reply.state if reply.stop == "end" else None
     conversation.add(Message("assistant", reply.text or "…", state=state))
+
+
+def _answer_odd(reply: Reply) -> str:
+    """What is said to a reply without calls."""
     if reply.stop == "max_tokens":
-        text = CUT_OFF.format(n_tokens=reply.usage.output_tokens or "too many")
-        conversation.add(Message("user", text))
-    else:
-        conversation.add(Message("user", REPHRASED if reply.stop == "refusal" else NUDGE))
+        return CUT_OFF.format(n_tokens=reply.usage.output_tokens or "too many")
+    return REPHRASED if reply.stop == "refusal" else NUDGE
 
 
 def _clause(exc: Exception) -> str:

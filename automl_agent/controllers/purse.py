@@ -81,15 +81,18 @@ class Purse:
         """Take what a reply, or a try that failed, has cost; the reservation if that is unknown."""
         if model not in self.models:
             self.models.append(model)
+        self.count(usage)
+        if usage.cost_usd is None:
+            self.risked_usd += reservation.cost_usd or 0.0
+
+    def count(self, usage: Usage) -> None:
+        """Take what a reply has cost, as far as that is known."""
         self.n_replies += 1
         self.input_tokens += usage.input_tokens
         self.cached_tokens += usage.cached_tokens
         self.output_tokens += usage.output_tokens
-        if usage.cost_usd is None:
-            self.n_unpriced += 1
-            self.risked_usd += reservation.cost_usd or 0.0
-        else:
-            self.spent_usd += usage.cost_usd
+        self.n_unpriced += usage.cost_usd is None
+        self.spent_usd += usage.cost_usd or 0.0
 
     def risk(self, reservation: Reservation, known: Usage | None) -> None:
         """Keep back what a try that broke off may have taken beyond what is known of it."""

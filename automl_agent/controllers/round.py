@@ -9,6 +9,7 @@ from automl_agent.controllers.attempts import Asking
 from automl_agent.controllers.conversation.conversation import Conversation, dump
 from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.conversation.workplace import end_run
+from automl_agent.controllers.garbage import postponed_collections
 from automl_agent.controllers.loop import ANSWERED, DECLINED, FINISHED, run_loop
 from automl_agent.controllers.planner.transcript import DELIVERED
 from automl_agent.controllers.tools.training import deliver_model
@@ -47,7 +48,8 @@ def run_round(conversation: Conversation, model: ChatModel, fallback: ChatModel 
     before = {task_id for task_id, session in conversation.tasks.items() if session.is_ended}
     try:
         conversation.purse.check_price(model.traits)
-        ended = _run_with_fallback(conversation, model, fallback)
+        with postponed_collections():
+            ended = _run_with_fallback(conversation, model, fallback)
     except KeyboardInterrupt:
         if not any(session.finished_trials for session in conversation.open_tasks):
             raise

@@ -54,7 +54,7 @@ def test_only_results_become_shorter_and_each_call_keeps_one(made: Any, limit: i
             assert len(after.text) <= len(before.text)
             json.loads(after.text)
         else:
-            assert after == before
+            assert after == before, "these calls have no long texts"
     answered = Counter(m.call_id for m in kept if m.role == "tool")
     assert answered == Counter(c.call_id for m in kept for c in m.calls)
 
@@ -80,6 +80,21 @@ def test_the_oldest_and_least_results_go_first() -> None:
     results = [m for m in kept if m.role == "tool"]
     assert ["left_out" in m.text for m in results] == [True] * 11 + [False] * 4
     assert json.loads(results[0].text)["begins"].startswith('{"plan_id": "c0-0"')
+
+
+def test_scripts_that_were_written_long_ago_go_with_their_results() -> None:
+    messages = build([([("look", 10)], "") for _ in range(8)])
+    script = "import numpy\n" * 500
+    for position in (2, len(messages) - 2):
+        (call,) = messages[position].calls
+        written = ToolCall(call.call_id, "write_script", {"plan_id": "p", "text": script})
+        messages[position] = Message("assistant", "", (written,), state={"content": script})
+    kept = shorten(messages, TOOLS, 0)
+    first, last = kept[2], kept[-2]
+    cut = f"{script[:200]}… (6500 characters, left out here)"
+    assert first.calls[0].arguments == {"plan_id": "p", "text": cut}
+    assert first.state is None, "a provider's own blocks have the script too"
+    assert last == messages[-2], "the last turns stay as they were"
 
 
 def test_a_result_of_a_million_tokens_is_left_out_even_if_it_is_the_last() -> None:

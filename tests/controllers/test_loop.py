@@ -176,9 +176,16 @@ def test_generated_code_runs_where_the_person_allowed_it(make_session: MakeSessi
 def test_a_controller_that_only_talks_is_reminded_and_then_stopped(
     make_session: MakeSession,
 ) -> None:
-    reason, model = run_script(make_session(), "Hello!", "How are you?")
+    session = make_session()
+    reason, model = run_script(session, "Hello!", "How are you?")
     assert reason == "the controller stopped calling tools"
     assert model.received[-1][-1].text == "Go on by calling a tool, or call finish."
+    kept = session.journal.list_messages(session.run_id)
+    assert [message["text"] for message in kept[-3:]] == [
+        "Hello!",
+        "Go on by calling a tool, or call finish.",
+        "How are you?",
+    ]
 
 
 def test_a_controller_that_repeats_itself_is_stopped(make_session: MakeSession) -> None:

@@ -79,11 +79,13 @@ def _plan_all(told: Transcript, tasks: list[str]) -> tuple[str, _Calls]:
 def _plan(told: Transcript, task_id: str) -> tuple[str, _Calls]:
     steps, task = told.of_task(task_id), {"task_id": task_id}
     searched = _last(steps, "search_experts")
-    if searched is None:
+    is_assigned = _last(steps, "assign_expert") is not None
+    if searched is None or not (is_assigned or searched.is_error or "experts" in searched.result):
+        # Also where a stricter privacy took back what was found: it can be found again under it.
         return "Looking for experts that fit.", [("search_experts", task | _ask_for(told))]
     if searched.is_error:
         return "", []
-    if _last(steps, "assign_expert") is None:
+    if not is_assigned:
         return _assign(told, task_id, steps, searched.result)
     plans = [plan_id for plan_id in _plans(steps) if not _is_prepared(plan_id, steps)]
     return "Writing scripts and predicting the training logs.", _prepare(plans)
@@ -105,9 +107,9 @@ def _assign(
     if limits["time_s"] < _TIME_FOR_ONE_EXPERT_S:
         n_experts = 1
     profiled = _last(steps, "profile_dataset")
-    names = [expert["expert"] for expert in found.get("experts", ())]
+    names = [expert["expert"] for expert in found["experts"]]
     allowed = find_allowed(told, profiled.arguments if profiled else {}, names)
-    experts = [expert for expert in found.get("experts", ()) if expert["expert"] in allowed]
+    experts = [expert for expert in found["experts"] if expert["expert"] in allowed]
     earlier = profiled.result.get("earlier") if profiled else None
     if earlier:  # the expert that did best before has the best prospects
         experts.sort(key=lambda e: e["expert"] != earlier["expert"])

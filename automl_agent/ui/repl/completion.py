@@ -13,6 +13,7 @@ from automl_agent.errors import UserError
 from automl_agent.runs.journal import Journal
 from automl_agent.ui.repl.change_commands import list_models
 from automl_agent.ui.repl.commands import COMMANDS
+from automl_agent.ui.repl.logged_trials import list_trials
 from automl_agent.ui.repl.look_commands import current_plans
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ class ReplCompleter(Completer):
         return [row["conversation_id"] for row in rows]
 
     def _list_trials(self) -> list[str]:
-        sessions = self._repl.dialogue.conversation.tasks.values()
-        return [trial.trial_id for session in sessions for trial in session.trials]
+        return list(list_trials(self._repl.dialogue.conversation))
 
 
 def _filter(names: Iterable[str], word: str) -> Iterator[str]:

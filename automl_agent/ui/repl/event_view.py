@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from automl_agent.chat_models.chat_model import Usage
+from automl_agent.controllers.purse import Purse
 from automl_agent.ui.progress import describe_gpus, describe_sandbox
 from automl_agent.ui.rendering import describe_prediction, format_number
 from automl_agent.ui.repl.call_lines import CallRecord
@@ -21,28 +23,15 @@ _GAUGE_WIDTH = 40
 # Without a live region: often enough to see that it lives.
 _LINE_EVERY_S = 5.0
 _TRAINING = ("train", "tune", "finish")
+_USAGE_FIELDS = tuple(field.name for field in fields(Usage))
 
 
-@dataclass
+@dataclass(frozen=True)
 class RequestCost:
     """What the controller took for a request."""
 
     words: str
-    n_replies: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    n_unpriced: int = 0
-    spent_usd: float = 0.0
-
-    def take(self, usage: Fields) -> None:
-        """Count a reply."""
-        self.n_replies += 1
-        self.input_tokens += usage["input_tokens"]
-        self.cached_tokens += usage["cached_tokens"]
-        self.output_tokens += usage["output_tokens"]
-        self.n_unpriced += usage["cost_usd"] is None
-        self.spent_usd += usage["cost_usd"] or 0.0
+    purse: Purse = field(default_factory=Purse)
 
 
 class EventView:
@@ -118,8 +107,19 @@ class EventView:
             told = f"{self._state.describe()}   {self.left_s():.0f} s left"
             self._screen.show_line(f"    {told}")
 
+    def _show_stop(self, fields: Fields) -> None:
+        told = f"    {fields['trial_id']}: {fields['reason']}; "
+        told += f"about {fields['saved_seconds']:.1f} s saved"
+        self._screen.show_wrapped(told, indent="      ", style="dim")
+
+    def _show_skipped(self, fields: Fields) -> None:
+        told = f"    not trained, {fields['plan_id']}: {fields['reason']}"
+        self._screen.show_wrapped(told, indent="      ", style="dim")
+
     def _show_trial(self, fields: Fields) -> None:
         self._last_line = time.monotonic()
+        if fields["status"] == "stopped":
+            return  # told by trial_stopped
         score = fields["valid_score"]
         values = [value for _, value in self._state.curve]
         curve = draw_sparkline(values, _SPARKLINE_WIDTH, has_unicode=self._screen.has_unicode)
@@ -144,7 +144,8 @@ class EventView:
 
     def _take_cost(self, fields: Fields) -> None:
         if self.costs:
-            self.costs[-1].take(fields)
+            used = {name: fields[name] for name in _USAGE_FIELDS}
+            self.costs[-1].purse.count(Usage(**used))
 
     def _show_delivery(self, fields: Fields) -> None:
         del fields
@@ -178,6 +179,8 @@ _SHOWN: dict[str, Callable[[EventView, Fields], None]] = {
     "plan_approved": EventView._show_approval,
     "trial_step": EventView._show_step,
     "trial_ended": EventView._show_trial,
+    "trial_stopped": EventView._show_stop,
+    "candidate_skipped": EventView._show_skipped,
     "prediction_scored": EventView._show_prediction,
     "model_answered": EventView._take_cost,
     "delivery_started": EventView._show_delivery,

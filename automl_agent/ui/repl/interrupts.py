@@ -1,8 +1,17 @@
-"""Ctrl-C while something runs: counted, because the second one means more than the first."""
+"""Signals: Ctrl-C, of which the second means more than the first; and a terminal that is closed."""
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
+
+
+class HangUp(BaseException):
+    """The terminal is closed: all that runs ends at once, and nothing may go on after catching it.
+
+    A KeyboardInterrupt would not do: at the first one, what has finished is delivered.
+    """
 
 
 class Interrupts:
@@ -27,3 +36,28 @@ class Interrupts:
         del number, frame
         self.n_seen += 1
         raise KeyboardInterrupt
+
+
+@contextmanager
+def obeying_hang_up(leave: Callable[[], None]) -> Iterator[None]:
+    """In here SIGHUP raises HangUp, once; leave: called before, as nothing can be shown any more.
+
+    Whoever started the program with SIGHUP ignored, as nohup does, wants it to go on.
+    """
+    number = getattr(signal, "SIGHUP", None)  # Windows has none
+    is_main = threading.current_thread() is threading.main_thread()
+    if number is None or not is_main or signal.getsignal(number) == signal.SIG_IGN:
+        yield
+        return
+
+    def take(_number: int, _frame: FrameType | None) -> None:
+        # The shell sends another one; it must not break off what is being cleaned up.
+        signal.signal(number, signal.SIG_IGN)
+        leave()
+        raise HangUp
+
+    before = signal.signal(number, take)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

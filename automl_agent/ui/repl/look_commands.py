@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_agent.cards.paragraph import render_paragraph
-from automl_agent.cards.predicted_log import PredictedPoint
 from automl_agent.controllers.conversation.session import Session
+from automl_agent.controllers.purse import Purse
 from automl_agent.errors import InputError, UnknownNameError
 from automl_agent.experts.plan import Plan
 from automl_agent.runs.run_directory import choose_run
 from automl_agent.training.training_log import LogRecord, read_log
-from automl_agent.training.trial import Trial
 from automl_agent.ui.rendering import format_number
 from automl_agent.ui.repl.command import Command, run_program_command, take_one
 from automl_agent.ui.repl.curve import draw_plot
 from automl_agent.ui.repl.live import PLOT_HEIGHT, plot_width
+from automl_agent.ui.repl.logged_trials import LoggedTrial, find_best, list_trials
 from automl_agent.ui.repl.outcome_view import show_delivery, show_predictions
 
 if TYPE_CHECKING:
@@ -94,16 +94,16 @@ def find_result(repl: "Repl", name: str | None) -> dict[str, Any]:
 
 def show_log(repl: "Repl", words: list[str]) -> None:
     """The training log of a trial as a curve and a table."""
-    session, trial = find_trial(repl, take_one("log", words))
-    records = [r for r in read_log(trial.folder / "training_log.jsonl") if r.split == "valid"]
-    metric = session.metric.name
+    name, trial = find_trial(repl, take_one("log", words))
+    if not trial.log.is_file():
+        raise InputError(f"The training log of {name} is no longer there.")
+    records = [record for record in read_log(trial.log) if record.split == "valid"]
+    metric = trial.metric.name
     curve = [(r.step, r.metrics[metric]) for r in records if metric in r.metrics]
-    repl.screen.show(f"{trial.trial_id}: {metric} on validation rows, over the predicted band")
-    plan = session.plans[trial.plan_id]
-    points: tuple[PredictedPoint, ...] = plan.predicted_log.points if plan.predicted_log else ()
+    repl.screen.show(f"{name}: {metric} on validation rows, over the predicted band")
     plot = draw_plot(
         curve,
-        points,
+        trial.points,
         width=plot_width(repl.screen),
         height=PLOT_HEIGHT,
         has_unicode=repl.screen.has_unicode,
@@ -115,28 +115,18 @@ def show_log(repl: "Repl", words: list[str]) -> None:
     _show_records(repl, records)
 
 
-def find_trial(repl: "Repl", name: str | None) -> tuple[Session, Trial]:
-    """A trial of this conversation, the last one if none is named.
+def find_trial(repl: "Repl", name: str | None) -> tuple[str, LoggedTrial]:
+    """A trial of this conversation with its name; the best of the last run if none is named.
 
     Raises: UserError if there is none.
     """
-    sessions = repl.dialogue.conversation.tasks.values()
-    trials = {trial.trial_id: (s, trial) for s in sessions for trial in s.trials}
+    trials = list_trials(repl.dialogue.conversation)
     if not trials:
         raise InputError("Nothing was trained here yet; /runs RUN shows an earlier run.")
-    if name is None:
-        name = _choose_trial(list(trials.values()))
+    name = name or find_best(trials)
     if name not in trials:
         raise UnknownNameError("trial", name, trials)
-    return trials[name]
-
-
-def _choose_trial(trials: list[tuple[Session, Trial]]) -> str:
-    """The best trial of the task that trained last."""
-    session, last = trials[-1]
-    finished = session.finished_trials
-    loss = session.metric.loss
-    return min(finished, key=lambda t: loss(t.score or 0.0)).trial_id if finished else last.trial_id
+    return name, trials[name]
 
 
 def _show_records(repl: "Repl", records: list[LogRecord]) -> None:
@@ -190,9 +180,9 @@ def show_cost(repl: "Repl", words: list[str]) -> None:
     """What the controllers took, by request."""
     take_one("cost", words)
     rows = [
-        [str(n), cost.words[:40], *_describe_tokens(cost)]
+        [str(n), cost.words[:40], *_describe_tokens(cost.purse)]
         for n, cost in enumerate(repl.view.costs, start=1)
-        if cost.n_replies
+        if cost.purse.n_replies
     ]
     purse = repl.dialogue.conversation.purse
     rows.append(["all", "", *_describe_tokens(purse)])
@@ -202,7 +192,7 @@ def show_cost(repl: "Repl", words: list[str]) -> None:
     repl.screen.show(f"Limit: {limit or 'none; /budget usd X sets one'}.", "dim")
 
 
-def _describe_tokens(used: Any) -> list[str]:
+def _describe_tokens(used: Purse) -> list[str]:
     price = "price unknown" if used.n_unpriced else f"{used.spent_usd:.4f}"
     counts = (used.n_replies, used.input_tokens, used.cached_tokens, used.output_tokens)
     return [*map(str, counts), price]

@@ -9,6 +9,7 @@ from automl_agent.controllers.round import INTERRUPTED, Outcome
 from automl_agent.errors import DeclinedError
 from automl_agent.ui.rendering import (
     describe_delivery,
+    describe_early_ends,
     describe_prediction,
     format_number,
 )
@@ -68,6 +69,8 @@ def show_predictions(screen: Screen, document: Mapping[str, Any]) -> None:
     """How the predicted logs of a result came out."""
     for prediction in document["predictions"]:
         screen.show_wrapped(describe_prediction(prediction, document["metric"]))
+    for line in describe_early_ends(document):
+        screen.show_wrapped(line)
 
 
 def show_standing(screen: Screen, conversation: Conversation) -> None:

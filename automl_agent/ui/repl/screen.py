@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -102,9 +102,18 @@ class Screen:
     def leave_pipe(self) -> None:
         """Nobody reads any more; what is still written goes nowhere, also at exit."""
         self.is_gone = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        _lead_nowhere(sys.stdout)
+
+    def leave_terminal(self) -> None:
+        """The terminal is closed; what is still written goes nowhere, warnings too."""
+        self.leave_pipe()
+        _lead_nowhere(sys.stderr)
+
+
+def _lead_nowhere(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def choose_screen(*, plain: bool) -> Screen:

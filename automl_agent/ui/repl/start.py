@@ -18,6 +18,7 @@ from automl_agent.ui.options import warn_of_failures
 from automl_agent.ui.repl.change_commands import describe_leaving
 from automl_agent.ui.repl.event_view import EventView
 from automl_agent.ui.repl.gate import ReplGate
+from automl_agent.ui.repl.interrupts import HangUp, obeying_hang_up
 from automl_agent.ui.repl.options import LAST
 from automl_agent.ui.repl.outcome_view import show_error, show_standing
 from automl_agent.ui.repl.reader import PlainReader, Reader, make_stdin_lenient
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from automl_agent.agent import Agent
 
 PLANNER = "planner"
+# 128 and the number of SIGHUP, as a shell would say it.
+HUNG_UP = 129
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,11 @@ def start_repl(options: StartOptions) -> int:
     warn_of_failures(agent.plugins.failures)
     repl = Repl(agent, screen, switch, view=view, gate=gate)
     switch.reader = _choose_reader(screen, repl)
-    goes_to: str | None = options.resume or ""
-    while goes_to is not None and not repl.is_leaving:
-        goes_to = _talk(repl, options, goes_to)
+    try:
+        with obeying_hang_up(screen.leave_terminal):
+            _talk_on(repl, options)
+    except HangUp:
+        return HUNG_UP
     # Whoever sits there has seen what went wrong; a script has only the exit code.
     return 0 if sys.stdin.isatty() and repl.exit_code != INTERRUPTED else repl.exit_code
 
@@ -75,6 +80,13 @@ class ReaderSwitch:
     def ask(self, question: str) -> str:
         """As the reader does."""
         return self.reader.ask(question)
+
+
+def _talk_on(repl: Repl, options: StartOptions) -> None:
+    """One conversation after the other."""
+    goes_to: str | None = options.resume or ""
+    while goes_to is not None and not repl.is_leaving:
+        goes_to = _talk(repl, options, goes_to)
 
 
 def _talk(repl: Repl, options: StartOptions, conversation_id: str) -> str | None:

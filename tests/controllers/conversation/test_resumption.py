@@ -53,6 +53,14 @@ def resume(dialogue: Dialogue, conversation_id: str) -> Conversation:
     return dialogue.conversation
 
 
+def test_also_the_last_of_the_replies_without_a_call_is_remembered() -> None:
+    refused = [Reply(text, stop="refusal") for text in ("I will not.", "I still will not.")]
+    conversation_id = said(*refused)
+    with opened() as dialogue:
+        messages = resume(dialogue, conversation_id).messages
+    assert [m.text for m in messages if m.role == "assistant"] == [r.text for r in refused]
+
+
 def test_what_was_spent_counts_for_the_limit_of_the_next_session() -> None:
     usage = Usage(input_tokens=900, output_tokens=90, cached_tokens=300, cost_usd=0.09)
     conversation_id = said(Reply("Hello.", usage=usage))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from automl_agent.chat_models.chat_model import Message, Reply
+from automl_agent.chat_models.chat_model import Message, Reply, ToolCall
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.planner.planner import Planner
 
@@ -28,6 +28,19 @@ def answer(messages: list[Message], reply: Reply, *results: dict[str, Any]) -> N
         messages.append(
             Message("tool", json.dumps(result), call_id=call.call_id, is_error="error" in result)
         )
+
+
+class Stopping(Planner):
+    """A planner that somebody stops after some replies."""
+
+    def __init__(self, n_left: int) -> None:
+        self.n_left = n_left
+
+    def reply(self, *given: Any, **options: Any) -> Reply:
+        if not self.n_left:
+            raise KeyboardInterrupt
+        self.n_left -= 1
+        return super().reply(*given, **options)
 
 
 def test_it_walks_the_stages_with_the_best_experts_and_tunes_the_best_one() -> None:
@@ -138,3 +151,49 @@ def test_it_trains_and_delivers_through_the_loop(make_session: MakeSession) -> N
     assert run_loop(Planner(), conversation, prepare_asking(conversation)) == "finished"
     assert session.delivery is not None
     assert len(session.trials) == 3
+
+
+def test_what_a_stricter_privacy_took_back_is_looked_for_again() -> None:
+    messages = ask_request()
+    answer(messages, ask(messages), {"task_id": "t1", "left_out": "for privacy"})
+    searching = ask(messages)
+    answer(messages, searching, {"left_out": "for privacy"})
+    again = ask(messages)
+    assert [(c.name, c.arguments) for c in again.calls] == [
+        (c.name, c.arguments) for c in searching.calls
+    ]
+    found = [{"expert": "a", "expected_score": 0.5}]
+    answer(messages, again, {"experts": found, "unfit": {}})
+    assert [(c.name, c.arguments["expert"]) for c in ask(messages).calls] == [
+        ("assign_expert", "a")
+    ]
+
+
+def test_once_an_expert_is_assigned_nothing_is_looked_for_again() -> None:
+    messages = ask_request()
+    answer(messages, ask(messages), {"task_id": "t1", "left_out": "for privacy"})
+    answer(messages, ask(messages), {"left_out": "for privacy"})
+    call = ToolCall("before", "assign_expert", {"task_id": "t1", "expert": "a"})
+    answer(messages, Reply("", (call,)), {"plan_id": "a", "left_out": "for privacy"})
+    assert {call.name for call in ask(messages).calls} == {
+        "write_script",
+        "set_hyperparameters",
+        "predict_training_log",
+    }
+
+
+@pytest.mark.parametrize("n_before", [1, 2, 3])
+def test_it_goes_on_in_order_after_privacy_was_tightened(
+    n_before: int, make_session: MakeSession
+) -> None:
+    conversation = converse(make_session(n_trials=1, experts=("linear",)), privacy="sample")
+    asking, planner = prepare_asking(conversation), Stopping(n_before)
+    with pytest.raises(KeyboardInterrupt):
+        run_loop(planner, conversation, asking)
+    conversation.change_privacy("none")
+    assert "left_out" in str(conversation.messages)
+    planner.n_left = 1000
+    assert run_loop(planner, conversation, asking) == "finished"
+    names = [call.name for message in conversation.messages for call in message.calls]
+    in_order = ["profile_dataset", "search_experts", "assign_expert", "train", "finish"]
+    assert [name for name in names if name in in_order] == in_order

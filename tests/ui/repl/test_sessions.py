@@ -44,8 +44,9 @@ def test_a_request_becomes_a_model_and_the_next_session_improves_it(
     assert "finished" in first.after("/tasks")
     assert len(pd.read_csv(tmp_path / "iris-predictions.csv")) == 150
 
-    later = talk([FOLLOW_UP, "y"], "--continue")
+    later = talk(["/log", FOLLOW_UP, "y"], "--continue")
     assert later.code == 0, later.shown
+    assert later.after("/log") == first.after("/log")
     assert "  t1  species: log_loss" in later.shown
     assert "profile_dataset t1 smaller, faster, accuracy >= earlier - 1 %" in later.shown
     assert "Required smaller" in later.shown
@@ -209,9 +210,13 @@ def test_a_killed_session_is_taken_up_before_its_training(
     with Journal(journal_path(home)) as journal:
         trials = journal.list_rows("trials", dead)
     n_done = sum(row["status"] == "done" for row in trials)
-    said = talk(["/log", "go on", "y"], "--continue", "--trials", 4)
+    said = talk(
+        ["/log xgboost-2", "go on", "y", f"/log {dead}/xgboost-1"], "--continue", "--trials", 4
+    )
     assert f"{n_done} trials had finished in {dead}" in said.shown
-    assert "Nothing was trained here yet" in said.after("/log")
+    before = said.after("/log xgboost-2")
+    assert before.startswith("xgboost-2: log_loss on validation rows, over the predicted band")
+    assert f"{dead}/xgboost-1: log_loss" in said.after(f"/log {dead}/xgboost-1")
     assert "Delivered: " in said.shown
     assert [run["status"] for run in list_runs()] == ["finished", "interrupted"]
     tried = [row["intent"]["settings"] for row in trials if row["status"] == "done"]
@@ -248,6 +253,38 @@ def test_a_second_ctrl_c_leaves_and_no_run_stays_open(list_runs: Runs) -> None:
 
 
 @pytest.mark.usefixtures("iris")
+def test_a_terminal_that_is_closed_ends_what_runs_and_the_conversation_goes_on_later(
+    talk: Talks, list_runs: Runs
+) -> None:
+    with started("--yes", "--trials", 300) as process:
+        wait_for(process, "xgboost-2 ")
+        runners = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        # The kernel sends one, and the shell another.
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)
+        shown = finish(process, "")
+    assert process.returncode == 129
+    assert "Traceback" not in shown
+    (run,) = list_runs()
+    assert (run["status"], run["ended"] is not None) == ("interrupted", True)
+    assert runners, "the sandbox's"
+    assert not [pid for pid in runners if Path(f"/proc/{pid}").exists()]
+    said = talk(["go on", "y"], "--continue", "--trials", 3)
+    assert f"trials had finished in {run['run_id']}" in said.shown
+    assert "Delivered: " in said.shown
+
+
+@pytest.mark.usefixtures("iris")
+def test_a_program_that_is_to_outlive_its_terminal_goes_on() -> None:
+    with started("--yes", before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        wait_for(process, "xgboost-1 ")
+        process.send_signal(signal.SIGHUP)
+        shown = finish(process, "")
+    assert process.returncode == 0
+    assert "Delivered: " in shown
+
+
+@pytest.mark.usefixtures("iris")
 def test_a_reader_that_has_gone_ends_the_session_in_silence(list_runs: Runs) -> None:
     command = f"printf '{REQUEST}\\n' | {PROGRAM} {' '.join(QUICK)} --yes | head -n 6"
     done = subprocess.run(
@@ -270,7 +307,17 @@ def test_a_conversation_that_is_open_elsewhere_is_left_alone(talk: Talks) -> Non
     assert said.code == 7
 
 
-def started(*options: object) -> "subprocess.Popen[str]":
+def started(
+    *options: object, before: Callable[[], object] = lambda: None
+) -> "subprocess.Popen[str]":
+    """The program, told the request; before: done in its process first."""
+
+    def prepare() -> None:
+        # A shell that runs tests in the background lets its children ignore Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        before()
+
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [PROGRAM, *QUICK, *map(str, options)],
@@ -279,8 +326,7 @@ def started(*options: object) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
         env=environment,
-        # A shell that runs tests in the background lets its children ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=prepare,
     )
     if "--continue" not in options:
         assert process.stdin is not None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,20 @@ def test_a_terminal_without_much_is_enough(tmux: str, iris: Path, home: Path, se
         shown = terminal.wait_for("left with 0")
         assert "Traceback" not in shown
         assert "\x1b[3" not in terminal.read_styles() or "LC_ALL" in setting
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_training", [False, True])
+def test_a_terminal_that_is_closed_leaves_no_open_run(
+    tmux: str, iris: Path, home: Path, list_runs: Callable[[], list[Any]], is_training: bool
+) -> None:
+    with opened(tmux, iris.parent, home, "--trials", "300", "--yes") as terminal:
+        terminal.wait_for("/help lists the commands")
+        if is_training:
+            terminal.type(REQUEST)
+            terminal.wait_for("xgboost-2 ")
+    deadline = time.monotonic() + LIMIT_S
+    while list((home / "open").iterdir()):  # the conversations that somebody holds
+        assert time.monotonic() < deadline, "the program is still there"
+        time.sleep(0.1)
+    assert [run["status"] for run in list_runs()] == ["interrupted"] * is_training

@@ -24,10 +24,12 @@ from automl_agent.controllers.mentions import check_folder
 from automl_agent.controllers.planner.planner import Planner
 from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.recommendation import Recommendation, recommend
-from automl_agent.controllers.request import Request
+from automl_agent.controllers.request import Request, as_names, read_fixed
 from automl_agent.controllers.round import run_round
 from automl_agent.controllers.tools.trust import find_changed_tools
 from automl_agent.errors import SetupError, UnknownNameError
+from automl_agent.knowledge.advisor import open_advisor
+from automl_agent.knowledge.sentence_encoder import choose_encoder
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result
 from automl_agent.runs.conversation_lock import hold_conversation
@@ -42,9 +44,6 @@ if TYPE_CHECKING:
 AUTO = "auto"
 # The safest first.
 AUTO_ORDER = ("docker", "process")
-
-# Fields of a request that a single name may stand for.
-_LISTS = ("experts", "drop")
 
 EventListener = Callable[[str, Mapping[str, Any]], None]
 
@@ -107,14 +106,15 @@ class Agent:
         time_s: float | None = None,
         n_trials: int | None = None,
         seed: int = 0,
+        early_stop: bool = True,
     ) -> Result:
         """Train a model that predicts a column of a table.
 
         data, holdout: a path to a CSV or Parquet file, or a DataFrame; the held-out rows are a part
         of `data` if no table of their own is given.
         require: what the model must keep, as in "accuracy >= 0.9" or "predict_ms_per_row <= 1".
-        Raises: UserError, each kind as in `automl_agent.errors`; KeyboardInterrupt if interrupted
-        before there is a model to deliver.
+        early_stop: whether trials that cannot win, as far as can be predicted, are stopped.
+        Raises: UserError, each kind as in `automl_agent.errors`; KeyboardInterrupt before a model.
         """
         request = Request(
             table=_table_name(data),
@@ -123,14 +123,15 @@ class Agent:
             holdout=None if holdout is None else _table_name(holdout),
             task=task,
             metric=metric,
-            experts=_as_names(experts),
+            experts=as_names(experts),
             split=split,
-            drop=_as_names(drop),
-            constraints=_as_names(require),
+            drop=as_names(drop),
+            constraints=as_names(require),
             time_s=self.configuration.time_s if time_s is None else time_s,
             n_trials=self.configuration.trials if n_trials is None else n_trials,
             seed=seed,
             sandbox_options=self._sandbox_options,
+            early_stop=early_stop,
         )
         request.check()
         self._check_names(request)
@@ -185,11 +186,11 @@ class Agent:
         defaults = Request(
             table="",
             target="",
-            constraints=_as_names(require),
+            constraints=as_names(require),
             time_s=self.configuration.time_s if time_s is None else time_s,
             n_trials=self.configuration.trials if n_trials is None else n_trials,
             sandbox_options=self._sandbox_options,
-            **_read_fixed(fixed),
+            **read_fixed(fixed),
         )
         defaults.check()
         self._check_names(defaults)
@@ -263,8 +264,11 @@ class Agent:
             self.plugins.experts,
             self.plugins.metrics,
             resources=available_resources(),
-            names=_as_names(experts),
+            names=as_names(experts),
             limit=limit,
+            advisor=open_advisor(
+                self.home, choose_encoder(self.configuration.encoder, self.plugins.encoders)
+            ),
         )
 
     def load(self, run_id: str) -> Result:
@@ -356,6 +360,8 @@ class Agent:
             read_table=self.read_table,
             sandbox_options=self._sandbox_options,
             withheld=frozenset(withheld),
+            remembers=self.configuration.remembers,
+            encoder=self.configuration.encoder,
         )
         configuration = self.configuration
         return Conversation(
@@ -371,8 +377,9 @@ class Agent:
 
     def _make_result(self, document: Mapping[str, Any]) -> Result:
         directory = find_run_directory(self.home, str(document["run_id"]))
-        sandbox = self.find_sandbox()
-        return Result(directory, document, sandbox, self._sandbox_options, emit=self._emit)
+        return Result(
+            directory, document, self.find_sandbox(), self._sandbox_options, emit=self._emit
+        )
 
     def _emit(self, name: str, fields: Mapping[str, Any]) -> None:
         if self._on_event:
@@ -384,14 +391,6 @@ class Agent:
 def load_all_plugins() -> Plugins:
     """The built-in plugin and all that are installed."""
     return load_plugins(discover_plugins(), builtin=builtin_plugin, version=__version__)
-
-
-def _read_fixed(fixed: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _as_names(value) if key in _LISTS else value for key, value in fixed.items()}
-
-
-def _as_names(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _table_name(data: "str | Path | DataFrame") -> str:

@@ -3,7 +3,8 @@
     AutomlAgentError
     ├── UserError            for the person: one sentence with the next step, no traceback
     │   ├── InputError       exit 3   a file, table, column, value or limit cannot be used
-    │   │   └── CardError    exit 3   a document does not fit its schema
+    │   │   ├── CardError    exit 3   a document does not fit its schema
+    │   │   └── KnowledgeError exit 3 a file of knowledge cannot be read, or knowledge not be kept
     │   ├── UnknownNameError exit 4   no expert, metric, run or plugin of that name
     │   ├── LimitError       exit 5   a limit was reached before the first model was finished
     │   ├── TrainingError    exit 6   no trial finished
@@ -16,6 +17,7 @@
     │   ├── ModelRefusedError    no other try will: the key, the model's name, the request
     │   └── ContextOverflowError the messages are too long for the model
     ├── PluginError          a plugin broke: names the distribution and the remedy
+    ├── IndexCorruptError    the index of cards is not the one that was saved; it can be built again
     └── SandboxError         a sandbox could not start or answer
         └── GpuMissingError  it has not the GPUs that it was asked for
 
@@ -43,6 +45,10 @@ class InputError(UserError):
 
 class CardError(InputError):
     """A document that does not fit its schema: names file, path, value and what is allowed."""
+
+
+class KnowledgeError(InputError):
+    """Knowledge that cannot be read or kept: names the file, what is wrong, and what to do."""
 
 
 class UnknownNameError(UserError):
@@ -130,6 +136,10 @@ class PluginError(AutomlAgentError):
         self.distribution = distribution
         self.reason = reason
         self.remedy = remedy
+
+
+class IndexCorruptError(AutomlAgentError):
+    """An index of cards that must not be read: damaged, incomplete, or of other cards."""
 
 
 class SandboxError(AutomlAgentError):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from automl_agent.chat_models.chat_model import ChatModelProvider
     from automl_agent.controllers.tools.tool import Tool
     from automl_agent.experts.expert import Expert
+    from automl_agent.knowledge.encoder import Encoder
     from automl_agent.sandboxes.sandbox import Sandbox
 
 PROJECT = "automl_agent"
@@ -46,6 +47,12 @@ def register_chat_models() -> "Sequence[ChatModelProvider]":
 @hookspec
 def register_sandboxes() -> "Sequence[Sandbox]":
     """Places where scripts run, chosen by `--sandbox`."""
+    raise AssertionError
+
+
+@hookspec
+def register_encoders() -> "Sequence[Encoder]":
+    """Encoders of texts beside the packaged one, chosen by the setting `knowledge.encoder`."""
     raise AssertionError
 
 

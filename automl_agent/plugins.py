@@ -93,6 +93,7 @@ class Plugins:
     metrics: Registry[Metric] = field(default_factory=lambda: Registry("metric"))
     chat_models: Registry[Any] = field(default_factory=lambda: Registry("controller"))
     sandboxes: Registry[Any] = field(default_factory=lambda: Registry("sandbox"))
+    encoders: Registry[Any] = field(default_factory=lambda: Registry("encoder"))
     tools: Registry[Any] = field(default_factory=lambda: Registry("tool"))
     commands: Registry[Any] = field(default_factory=lambda: Registry("command"))
     loaded: list[LoadedPlugin] = field(default_factory=list)
@@ -277,6 +278,7 @@ def _add_plugin(plugins: Plugins, plugin: LoadedPlugin) -> None:
         ("register_metrics", plugins.metrics, ("tasks", "needs", "ideal", "compute", "loss")),
         ("register_chat_models", plugins.chat_models, ("create",)),
         ("register_sandboxes", plugins.sandboxes, ("is_container", "find_problem", "start")),
+        ("register_encoders", plugins.encoders, ("dimension", "encode")),
         ("register_tools", plugins.tools, ("to_spec", "parameters", "is_offered", "run")),
         ("register_commands", plugins.commands, ("main",)),
     ]

@@ -97,13 +97,15 @@ def test_every_prediction_is_stored_before_and_scored_after(trained: Result) -> 
     home = trained.directory.root.parent.parent
     with Journal(journal_path(home)) as journal:
         rows = journal.list_rows("predictions", trained.run_id)
-        trials = journal.list_rows("trials", trained.run_id)
-    assert {row["key"] for row in rows} == {"xgboost", "linear"}
+        trials = {row["key"]: row for row in journal.list_rows("trials", trained.run_id)}
+    assert {row["intent"]["expert"] for row in rows} == {"xgboost", "linear"}
+    assert {row["intent"]["trial_id"] for row in rows} == set(trials)
     for row in rows:
-        first_trial = next(t for t in trials if t["intent"]["plan_id"] == row["key"])
-        assert row["status"] == "done"
-        assert row["started"] < first_trial["started"] <= row["ended"]
-        assert row["outcome"]["measured"] == first_trial["outcome"]["valid_score"]
+        trial = trials[row["intent"]["trial_id"]]
+        is_before = row["intent"]["n_steps_seen"] == 0
+        assert (row["started"] < trial["started"]) == is_before
+        assert row["started"] < trial["ended"] <= row["ended"]
+        assert row["outcome"]["measured"] == trial["outcome"]["valid_score"]
 
 
 def test_no_held_out_label_lies_where_a_sandbox_can_read_it(trained: Result) -> None:

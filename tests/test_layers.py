@@ -22,21 +22,21 @@ MAY_IMPORT = {
     "plugin_check": {"errors", "environment", "cards", "experts", "hookspecs", "plugins"},
     "sandboxes": {"errors", "assets", "environment", "cards", "experts"},
     "installed_requirements": {"errors", "cards", "plugins", "sandboxes"},
-    "knowledge": {"errors", "cards", "experts"},
     "runs": {"errors", "cards", "experts"},
     "training": {"errors", "cards", "experts", "sandboxes", "runs"},
+    "knowledge": {"errors", "cards", "experts", "training"},
     "controllers": {
         "errors", "cards", "experts", "configuration", "chat_models", "plugins", "sandboxes",
         "knowledge", "runs", "training",
     },
     "builtin_plugin": {
         "errors", "cards", "hookspecs", "chat_models", "sandboxes", "installed_requirements",
-        "training", "controllers",
+        "knowledge", "training", "controllers",
     },
     "result": {"errors", "cards", "experts", "sandboxes", "runs", "training", "controllers"},
     "agent": {
         "errors", "cards", "experts", "configuration", "chat_models", "plugins", "sandboxes",
-        "runs", "training", "controllers", "builtin_plugin", "result",
+        "runs", "training", "knowledge", "controllers", "builtin_plugin", "result",
     },
     "testing": {
         "errors", "environment", "cards", "experts", "chat_models", "sandboxes", "training",

@@ -58,6 +58,19 @@ def register_sandboxes():
     return [Cloud()]
 
 
+class Lengths:
+    name = "lengths"
+    dimension = 1
+
+    def encode(self, texts):
+        return [[1.0] for text in texts]
+
+
+@hookimpl
+def register_encoders():
+    return [Lengths()]
+
+
 @hookimpl
 def register_tools():
     return [Tool("greet", "Greet.", {"type": "object"}, lambda session: {}, lambda session: True)]
@@ -110,6 +123,7 @@ def test_all_that_a_plugin_registers_is_there_under_its_name(healthy: ModuleType
         ("metric", "span"),
         ("controller", "echo"),
         ("sandbox", "cloud"),
+        ("encoder", "lengths"),
         ("tool", "greet"),
         ("command", "hello"),
     }

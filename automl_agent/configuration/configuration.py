@@ -22,12 +22,15 @@ from automl_agent.configuration.files import (
     user_path,
 )
 from automl_agent.configuration.setting import (
+    PERSONAL,
     SETTING_TYPES,
     TIGHTENED,
     Privacy,
     Setting,
     Value,
     is_looser,
+    name_flag,
+    name_variable,
     read_setting,
 )
 from automl_agent.errors import InputError, UnknownNameError
@@ -89,6 +92,16 @@ class Configuration:
     def sandbox(self) -> str:
         """The name of the sandbox, or auto."""
         return cast(str, self["sandbox"])
+
+    @property
+    def encoder(self) -> str:
+        """The name of what compares the texts of data cards, a folder or hub name, or none."""
+        return cast(str, self["knowledge.encoder"])
+
+    @property
+    def remembers(self) -> bool:
+        """Whether finished trials are kept for later runs."""
+        return cast(bool, self["knowledge.remember"])
 
     def find_endpoint(self, name: str) -> Endpoint:
         """The endpoint of that name, which has a base URL.
@@ -157,9 +170,14 @@ def _endpoints_in(document: Mapping[str, Any]) -> Mapping[str, Fields]:
 def _read_document(document: Mapping[str, Any], path: Path) -> Iterator[Setting]:
     if document:  # checking takes a while to import
         check_document(document, "configuration", source=str(path))
-    for name in document.keys() & SETTING_TYPES.keys():
-        value = read_setting(name, document[name], place=f"{path}: at /{name}")
-        yield Setting(name, value, str(path))
+    for name in SETTING_TYPES:
+        *tables, field = name.split(".")
+        found = document
+        for table in tables:
+            found = found.get(table, {})
+        if field in found:
+            place = f"{path}: at /{name.replace('.', '/')}"
+            yield Setting(name, read_setting(name, found[field], place=place), str(path))
 
 
 def _read_project(path: Path, user_file: Path) -> Iterator[Setting]:
@@ -169,7 +187,13 @@ def _read_project(path: Path, user_file: Path) -> Iterator[Setting]:
             f"{path}: a project's file may not set endpoints, which could send your data and keys "
             f"elsewhere; if you want these, put them into {user_file}"
         )
-    yield from _read_document(document, path)
+    for setting in _read_document(document, path):
+        if setting.name in PERSONAL:
+            raise InputError(
+                f"{path}: a project's file may not set {setting.name}, which reads or "
+                f"downloads a model; if you want that one, put it into {user_file}"
+            )
+        yield setting
 
 
 def _check_no_looser(
@@ -182,10 +206,10 @@ def _check_no_looser(
     for name in TIGHTENED & project.keys():
         asked, agreed = project[name].value, own[name].value
         if is_looser(name, asked, agreed):
+            way = name_variable(name) if "." in name else name_flag(name)
             raise InputError(
                 f"{project[name].origin}: a project's file may not loosen {name} from {agreed} to "
-                f"{asked}; if you want that, put it into {user_file} or give "
-                f"--{name.replace('_', '-')}."
+                f"{asked}; if you want that, put it into {user_file} or give {way}."
             )
 
 
@@ -195,13 +219,13 @@ def _by_name(settings: Iterable[Setting]) -> dict[str, Setting]:
 
 def _read_environment(environ: Mapping[str, str]) -> Iterator[Setting]:
     for name in SETTING_TYPES:
-        variable = f"AUTOML_AGENT_{name.upper()}"
+        variable = name_variable(name)
         if environ.get(variable):
             yield Setting(name, read_setting(name, environ[variable], place=variable), variable)
 
 
 def _read_flags(flags: Mapping[str, object]) -> Iterator[Setting]:
     for name, given in flags.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = name_flag(name)
         if given is not None:
             yield Setting(name, read_setting(name, given, place=flag), flag)

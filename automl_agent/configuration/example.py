@@ -21,6 +21,15 @@ EXAMPLE = """\
 # Where scripts run: docker, process, or auto (docker where it can be used).
 #sandbox = "auto"
 
+# Whether finished trials are kept on this machine, with the data card (names of columns and
+# classes, statistics, no rows), so that later runs begin with what worked on similar tables.
+#[knowledge]
+#remember = true
+
+# What compares the texts of data cards: the packaged all-MiniLM-L6-v2, an encoder of a plugin, the
+# folder or hub name of a sentence-transformers model, or none. Stands only in your own file.
+#encoder = "all-MiniLM-L6-v2"
+
 # Endpoints stand only in your own file, never in a project's. Keys stand in neither: put one
 # into its environment variable, or store it with: automl-agent config set-key NAME
 

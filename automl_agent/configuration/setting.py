@@ -15,7 +15,10 @@ NOTHING = "none"
 # The strictest first.
 PRIVACY_LEVELS: tuple[Privacy, ...] = ("none", "schema", "sample")
 # What a project's file may make stricter only; the person who runs it has not read it.
-TIGHTENED = frozenset({"privacy", "budget_usd", "budget_tokens"})
+TIGHTENED = frozenset({"privacy", "budget_usd", "budget_tokens", "knowledge.remember"})
+
+# What a project's file may not set at all: it names a model to read or download.
+PERSONAL = frozenset({"knowledge.encoder"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,16 @@ class Setting:
     name: str
     value: Value
     origin: str
+
+
+def name_variable(name: str) -> str:
+    """The variable of the environment that sets a setting."""
+    return f"AUTOML_AGENT_{name.upper().replace('.', '_')}"
+
+
+def name_flag(name: str) -> str:
+    """How a setting is called on the command line."""
+    return f"--{name.replace('_', '-').replace('.', '-')}"
 
 
 @dataclass(frozen=True)
@@ -48,15 +61,17 @@ def read_setting(name: str, given: object, *, place: str) -> Value:
     kind = SETTING_TYPES[name]
     try:
         return kind.read(given)
-    except (ValueError, TypeError, OverflowError) as exc:
+    except (ValueError, TypeError, KeyError, OverflowError) as exc:
         text = f"{place}: {dump_json(given)} is not allowed; allowed: {kind.allowed}."
         raise InputError(text) from exc
 
 
 def is_looser(name: str, asked: Value, agreed: Value) -> bool:
-    """Whether one of TIGHTENED would show, or allow to spend, more than another value."""
+    """Whether one of TIGHTENED would show, spend or keep more than another value."""
     if name == "privacy":
         return PRIVACY_LEVELS.index(_level(asked)) > PRIVACY_LEVELS.index(_level(agreed))
+    if name == "knowledge.remember":
+        return bool(asked) and not agreed
     if agreed is None:
         return False
     return asked is None or float(asked) > float(agreed)
@@ -83,6 +98,18 @@ def _read_sandbox(given: object) -> str:
     if not str(given).strip():
         raise ValueError
     return str(given).strip()
+
+
+def _read_encoder(given: object) -> str:
+    if not isinstance(given, str) or not given.strip():
+        raise ValueError
+    return given.strip()
+
+
+def _read_switch(given: object) -> bool:
+    if isinstance(given, bool):
+        return given
+    return {"true": True, "false": False}[str(given).strip().lower()]
 
 
 def _read_time(given: object) -> float:
@@ -132,4 +159,10 @@ SETTING_TYPES: Mapping[str, SettingType] = {
     "time": SettingType(300.0, _read_time, "a time such as 90s, 10m or 2h"),
     "trials": SettingType(20, _read_count, "a whole number of at least 1"),
     "sandbox": SettingType("auto", _read_sandbox, "auto, or the name of a sandbox"),
+    "knowledge.encoder": SettingType(
+        "all-MiniLM-L6-v2",
+        _read_encoder,
+        "the name of an encoder, the folder or hub name of a sentence-transformers model, or none",
+    ),
+    "knowledge.remember": SettingType(True, _read_switch, "true, false"),
 }

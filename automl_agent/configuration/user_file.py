@@ -87,8 +87,11 @@ def _write(document: "TOMLDocument", path: Path) -> None:
 def _read_value(parents: list[str], field: str, text: str) -> object:
     """What the text stands for where the schema wants more than text; the text if that fails."""
     schema: Mapping[str, Any] = load_schema("configuration")
-    kind = schema["$defs"]["endpoint"] if parents else schema
-    allowed = kind["properties"].get(field, {}).get("type", "string")
+    if parents[:1] == ["endpoints"]:
+        kind = schema["$defs"]["endpoint"]
+    else:
+        kind = schema["properties"].get(parents[0], {}) if parents else schema
+    allowed = kind.get("properties", {}).get(field, {}).get("type", "string")
     if allowed == "string":
         return text
     try:

@@ -31,6 +31,8 @@ def build_result(session: Session, status: str) -> dict[str, Any]:
         "plan": session.plans[trial.plan_id].to_json(),
         "plans": [plan.to_json() for plan in session.plans.values()],
         "predictions": session.predictions,
+        "stopped": list(session.stopped),
+        "skipped": list(session.skipped),
         "measures": round_costs(delivery.measures),
         "valid_scores": dict(delivery.valid_scores),
         "verdicts": [verdict.to_json() for verdict in delivery.verdicts],

@@ -3,21 +3,26 @@
 Source: the unseen private data set of AutoML-GPT (arXiv 2305.02499).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from automl_agent.cards.data_card import Classes, DataCard
 from automl_agent.cards.metric import Metric
-from automl_agent.cards.model_card import ModelCard, Settings
-from automl_agent.cards.paragraph import Neighbour, render_paragraph
+from automl_agent.cards.model_card import ModelCard
+from automl_agent.cards.paragraph import render_paragraph
+from automl_agent.cards.predicted_log import PredictedLog
+from automl_agent.controllers.conversation.advising import name_neighbours
 from automl_agent.errors import InputError, PluginError, ToolError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.registry import Registry
 from automl_agent.experts.scripts import check_scripts
-from automl_agent.experts.search_space import complete_settings, default_settings
+from automl_agent.experts.search_space import complete_settings
+from automl_agent.knowledge.advisor import Advisor, Question
 from automl_agent.knowledge.card_predictor import predict_from_card
+from automl_agent.knowledge.forecast import round_score
+from automl_agent.knowledge.transfer import Candidate, Transfer
 from automl_agent.plugins import guard_call
 from automl_agent.training.scoring import chance_score, find_metric
 
@@ -34,14 +39,13 @@ _WIDTH_WORDS = (
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """Hyperparameters for a data set, and the similar data sets that they come from."""
+class _Prospect:
+    """An expert that fits. expected: the share of the way from chance to perfect, 0 to 1."""
 
-    settings: Settings
-    neighbours: tuple[Neighbour, ...] = ()
-
-
-Propose = Callable[[DataCard, ModelCard], Proposal]
+    name: str
+    model: ModelCard
+    transfer: Transfer | None
+    expected: float
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,14 @@ class Advice:
     plan: complete but for the training; its predicted log is None where nothing can be predicted.
     width: of the predicted interval, as a share of the way from a constant prediction to a perfect
         one; None without a predicted log. seconds: of the training, None without the data's size.
+    others: further settings to try, in order. reason: where the settings come from.
     """
 
     plan: Plan
     width: float | None
     seconds: float | None
+    others: tuple[Candidate, ...] = ()
+    reason: str = ""
 
     def describe_certainty(self) -> str:
         """How sure the prediction is and where it comes from, in a sentence."""
@@ -64,7 +71,7 @@ class Advice:
             names = ", ".join(f"{n.name} ({n.similarity:.2f})" for n in neighbours)
             source = f"The hyperparameters come from similar data sets: {names}."
         else:
-            source = (
+            source = self.reason or (
                 "No similar data set is known: the hyperparameters are the expert's defaults, and "
                 "the prediction is what its trainings usually reach."
             )
@@ -85,6 +92,15 @@ class Advice:
             "predicted_log": plan.predicted_log and plan.predicted_log.to_json(),
             "seconds": self.seconds,
             "certainty": {"interval_width": self.width, "text": self.describe_certainty()},
+            "next": [
+                {
+                    "settings": dict(candidate.settings),
+                    "expected_score": round_score(candidate.expected),
+                    "interval": [round_score(candidate.low), round_score(candidate.high)],
+                    "why": candidate.why,
+                }
+                for candidate in self.others
+            ],
             "paragraph": render_paragraph(plan.to_paragraph()),
         }
 
@@ -115,12 +131,6 @@ class Recommendation:
         }
 
 
-def propose_defaults(data: DataCard, model: ModelCard) -> Proposal:
-    """The expert's defaults, for when no similar data set is known."""
-    del data
-    return Proposal(default_settings(model))
-
-
 def recommend(
     card: DataCard,
     experts: Registry[Expert],
@@ -129,11 +139,12 @@ def recommend(
     resources: Resources,
     names: Sequence[str] = (),
     limit: int = DEFAULT_LIMIT,
-    propose: Propose = propose_defaults,
+    advisor: Advisor | None = None,
 ) -> Recommendation:
     """What to train for a data card, without its data.
 
-    names: the experts to choose from, all if empty. propose: where hyperparameters come from.
+    names: the experts to choose from, all if empty. advisor: asked for hyperparameters and
+    predicted logs; without one they are what the experts' cards say.
     Raises: InputError if no expert fits, or the metric does not; UnknownNameError.
     """
     metric = find_metric(metrics, card.metric, card.task)
@@ -142,19 +153,21 @@ def recommend(
     fitting = [name for name in allowed if name not in unfit]
     _check_any_fits(card, allowed, unfit)
     predicted, chance, assumptions = _find_chance(card, metric, metrics)
+    ask = _Asking(advisor, card, predicted, chance)
+    prospects = [ask.find_prospect(name, allowed[name].card) for name in fitting]
     # Of one data set, a greater part of the way to a perfect prediction is a better score.
-    fitting.sort(key=lambda name: -allowed[name].card.expectations[card.task].gain[1])
+    prospects.sort(key=lambda prospect: -prospect.expected)
     advice: list[Advice] = []
-    for name in fitting:
+    for prospect in prospects:
         if len(advice) == limit:
             break
-        plan = _plan(card, allowed[name].card, resources, propose)
+        name, plan = prospect.name, _plan(card, prospect, resources)
         try:
             plan = _write_scripts(plan, allowed[name], experts.distribution(name))
         except (PluginError, ToolError) as exc:
             unfit[name] = str(exc)
             continue
-        advice.append(_predict(plan, predicted, chance))
+        advice.append(ask.predict(plan, prospect.transfer))
     _check_any_fits(card, allowed, unfit)
     n_more = len(allowed) - len(unfit) - len(advice)
     return Recommendation(card, tuple(assumptions), tuple(advice), unfit, n_more)
@@ -211,15 +224,17 @@ def _find_chance(
     return free, _SCALE_FREE_CHANCE, assumptions
 
 
-def _plan(card: DataCard, model: ModelCard, resources: Resources, propose: Propose) -> Plan:
-    proposal = propose(card, model)
+def _plan(card: DataCard, prospect: _Prospect, resources: Resources) -> Plan:
+    model, transfer = prospect.model, prospect.transfer
+    is_transferred = transfer is not None and transfer.is_transferred
+    settings = transfer.candidates[0].settings if transfer and is_transferred else {}
     return Plan(
         plan_id=model.name,
         data_card=card,
         model_card=model,
         resources=resources,
-        settings=complete_settings(model, proposal.settings),
-        neighbours=proposal.neighbours,
+        settings=complete_settings(model, settings),
+        neighbours=name_neighbours(transfer),
     )
 
 
@@ -233,15 +248,50 @@ def _write_scripts(plan: Plan, expert: Expert, distribution: str) -> Plan:
     return replace(plan, scripts=dict(scripts))
 
 
-def _predict(plan: Plan, metric: Metric | None, chance: float) -> Advice:
-    """The plan with its predicted log."""
-    if metric is None:
-        return Advice(plan, None, None)
-    log = predict_from_card(plan.data_card, plan.model_card, metric, chance=chance)
-    way = abs(metric.ideal - chance)
-    width = (log.final.high - log.final.low) / way if way else 0.0
-    seconds = log.seconds if _has_size(plan.data_card) else None
-    return Advice(replace(plan, predicted_log=log), round(width, 3), seconds)
+@dataclass(frozen=True)
+class _Asking:
+    """Asks for one card. metric: the one that can be predicted, None if none can."""
+
+    advisor: Advisor | None
+    card: DataCard
+    metric: Metric | None
+    chance: float
+
+    def find_prospect(self, name: str, model: ModelCard) -> _Prospect:
+        """What an expert is expected to reach, and with which settings."""
+        expected = model.expectations[self.card.task].gain[1]
+        if self.advisor is None or self.metric is None:
+            return _Prospect(name, model, None, expected)
+        question = Question(self.card, model, self.metric, self.chance)
+        transfer = self.advisor.propose(question)
+        if transfer.is_transferred:
+            expected = self._share_of_way(transfer.candidates[0].expected)
+        return _Prospect(name, model, transfer, expected)
+
+    def predict(self, plan: Plan, transfer: Transfer | None) -> Advice:
+        """The plan with its predicted log, and the other settings to try."""
+        metric = self.metric
+        others = transfer.candidates[1:] if transfer and transfer.is_transferred else ()
+        reason = transfer.reason if transfer else ""
+        if metric is None:
+            return Advice(plan, None, None)
+        log = self._forecast(plan, metric)
+        way = abs(metric.ideal - self.chance)
+        width = (log.final.high - log.final.low) / way if way else 0.0
+        seconds = log.seconds if _has_size(plan.data_card) else None
+        plan = replace(plan, predicted_log=log)
+        return Advice(plan, round(width, 3), seconds, others=others, reason=reason)
+
+    def _forecast(self, plan: Plan, metric: Metric) -> PredictedLog:
+        if self.advisor is None:
+            return predict_from_card(plan.data_card, plan.model_card, metric, chance=self.chance)
+        question = Question(plan.data_card, plan.model_card, metric, self.chance)
+        return self.advisor.predict(question, plan.settings).combined
+
+    def _share_of_way(self, score: float) -> float:
+        assert self.metric is not None
+        way = self.metric.ideal - self.chance
+        return (score - self.chance) / way if way else 0.0
 
 
 def _has_size(card: DataCard) -> bool:

@@ -1,6 +1,6 @@
 """The request: what the person asks for, and the limits she sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePath
 from typing import Any, get_args
@@ -13,6 +13,8 @@ from automl_agent.sandboxes.sandbox import SandboxOptions
 
 DEFAULT_TIME_S = 300.0
 DEFAULT_TRIALS = 20
+# Fields that a single name may stand for.
+_LISTS = ("experts", "drop")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Request:
     also: metrics to report beside the one that decides.
     constraints: what the model must keep, as texts. follows: the run that it is to improve.
     sandbox_options: what the person allows of a sandbox, and asks of it.
+    early_stop: whether trials that cannot win are stopped.
     """
 
     table: str
@@ -42,6 +45,7 @@ class Request:
     n_trials: int = DEFAULT_TRIALS
     seed: int = 0
     sandbox_options: SandboxOptions = field(default_factory=SandboxOptions)
+    early_stop: bool = True
 
     def check(self) -> None:
         """Nothing, if the limits allow anything at all.
@@ -60,7 +64,7 @@ class Request:
     def to_told(self) -> dict[str, Any]:
         """What the controller is told of the request: no path, and nothing that is not set."""
         document = self.to_json() | {"table": show_name(PurePath(self.table).name)}
-        hidden = ("words", "seed", "sandbox_options", "holdout")
+        hidden = ("words", "seed", "sandbox_options", "holdout", "early_stop")
         return {key: value for key, value in document.items() if value and key not in hidden}
 
     def to_json(self) -> dict[str, Any]:
@@ -82,6 +86,7 @@ class Request:
             "n_trials": self.n_trials,
             "seed": self.seed,
             "sandbox_options": asdict(self.sandbox_options),
+            "early_stop": self.early_stop,
         }
 
     @classmethod
@@ -102,3 +107,13 @@ class Request:
 
 
 _NAMES = tuple(each.name for each in fields(Request))
+
+
+def read_fixed(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a request as a person gives them, where a single name may stand for a list."""
+    return {key: as_names(value) if key in _LISTS else value for key, value in fixed.items()}
+
+
+def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """One name or several, as several."""
+    return (names,) if isinstance(names, str) else tuple(names)

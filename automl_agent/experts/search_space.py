@@ -31,6 +31,14 @@ def complete_settings(card: ModelCard, settings: Settings) -> dict[str, Value]:
     return complete
 
 
+def change_settings(card: ModelCard, settings: Settings, changes: Settings) -> dict[str, Value]:
+    """The settings with some of them changed; what comes into force by it gets its default.
+
+    Raises: ToolError if a name is unknown or a value is not allowed.
+    """
+    return complete_settings(card, {**settings, **changes})
+
+
 def check_settings(card: ModelCard, settings: Settings) -> None:
     """Nothing, if every setting is a parameter of the card with an allowed value.
 

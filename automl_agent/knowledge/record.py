@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from automl_agent.cards.data_card import DataCard
@@ -22,7 +23,7 @@ class KnownCard:
     origin: str
     family: str = ""
 
-    @property
+    @cached_property
     def card_id(self) -> str:
         """The fingerprint of the card."""
         return fingerprint_card(self.card)

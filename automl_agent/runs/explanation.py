@@ -208,6 +208,10 @@ _ENDS: Mapping[str, tuple[_Describe, str]] = {
         _describe_killed,
         "If it was not you, look at the machine's own log: journalctl -k, docker events.",
     ),
+    "stopped": (
+        _describe_message,
+        "Nothing is wrong; to train every trial to its end, give --no-early-stop.",
+    ),
     "gpu_missing": (
         _describe_message,
         "Check nvidia-smi and the NVIDIA Container Toolkit, or allow --cpu-fallback.",

@@ -20,7 +20,7 @@ from automl_agent.runs.journal_tables import (
     upgrade_script,
 )
 
-ENDED = ("done", "failed", "abandoned")
+ENDED = ("done", "failed", "stopped", "abandoned")
 # A writer holds the lock for milliseconds.
 _TIMEOUT_S = 30.0
 _POLL_S = 0.01
@@ -193,7 +193,7 @@ class Journal:
                 f"{_HOME_ADVICE}."
             )
         elif version < VERSION:
-            self._connection.executescript(upgrade_script())
+            self._connection.executescript(upgrade_script(version))
 
     def _create(self) -> None:
         self._switch_to_wal()

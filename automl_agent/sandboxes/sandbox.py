@@ -16,6 +16,7 @@ Status = Literal[
     "disk",
     "output_flood",
     "killed",
+    "stopped",
     "gpu_missing",
     "start_failed",
     "lost",

@@ -20,6 +20,8 @@ OVERDUE_S = 20.0
 # Importing torch from a slow disk takes half of it.
 WARM_UP_LIMIT_S = 120.0
 _MAX_RESULT_BYTES = 2**20
+# The agent alone stops a job; whoever else says so is not believed.
+_TOLD_STATUSES = frozenset(get_args(Status)) - {"stopped"}
 _MAX_MESSAGE_CHARACTERS = 8192
 
 
@@ -29,7 +31,8 @@ class JobEnd:
 
     exit_code: negative if a signal ended the process. folder: what the script wrote.
     start_delay_s: from the writing of the job to the start of its process.
-    message: for a failure, the end of what it printed. evidence: what shows the status.
+    message: for a failure, the end of what it printed; for a job that was stopped, the reason.
+    evidence: what shows the status.
     """
 
     job_id: str
@@ -93,11 +96,14 @@ class Step:
         *,
         kill_after_s: float = math.inf,
         while_waiting: Callable[[], None] = lambda: None,
+        stop_when: Callable[[], str] = lambda: "",
     ) -> JobEnd:
         """Run a job to its end; whatever interrupts the waiting kills it first.
 
         job: what its script reads; "script" and "time_limit_s" are for the runner.
         kill_after_s: from now; a job that is killed for it has the status "timeout".
+        stop_when: asked all the time for a reason to kill the job, which then has the status
+            "stopped"; empty: there is none.
         Raises: SandboxError if the step ends by no fault of the job.
         """
         job_id = self.next_job_id
@@ -110,15 +116,22 @@ class Step:
         started = time.monotonic()
         kill_at = started + kill_after_s
         overdue_at = min(kill_at, started + job["time_limit_s"]) + OVERDUE_S
+        reason = ""
         try:
             while (end := self._find_job_end(job_id, started, overdue_at)) is None:
                 if time.monotonic() > kill_at:
                     cancel_file.touch()
                 while_waiting()
+                if not reason and (reason := stop_when()):
+                    cancel_file.touch()
+                    overdue_at = min(overdue_at, time.monotonic() + OVERDUE_S)
                 time.sleep(POLL_S)
         except BaseException:
             cancel_file.touch()
             raise
+        if end.status == "killed" and reason:
+            evidence = {**end.evidence, "enforced_by": "agent"}
+            return replace(end, status="stopped", message=reason, evidence=evidence)
         if end.status == "killed" and cancel_file.exists():
             message = f"It was killed after {kill_after_s:.1f} s, when its time was over."
             evidence = {**end.evidence, "enforced_by": "agent", "time_limit_s": kill_after_s}
@@ -216,7 +229,7 @@ def write_whole(path: Path, text: str) -> None:
 def _parse_end(job_id: str, result: Mapping[str, Any], folder: Path) -> JobEnd:
     status, exit_code, evidence = result["status"], result["exit_code"], result["evidence"]
     numbers = {name: float(result[name]) for name in ("seconds", "max_rss_mib", "start_delay_s")}
-    is_sound = status in get_args(Status) and isinstance(exit_code, int)
+    is_sound = status in _TOLD_STATUSES and isinstance(exit_code, int)
     if not is_sound or not all(map(math.isfinite, numbers.values())) or not _is_plain(evidence):
         raise ValueError(str(result)[:_MAX_MESSAGE_CHARACTERS])
     message = "" if status == "ok" else read_tail(folder / "output.txt")

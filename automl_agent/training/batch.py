@@ -69,11 +69,14 @@ class Batch:
         on_record: Callable[[LogRecord], None] | None = None,
         *,
         kill_after_s: float = math.inf,
+        stop_when: Callable[[], str] = lambda: "",
     ) -> JobEnd:
         """Run a job to its end; a KeyboardInterrupt kills it first.
 
         on_record: called with each record of its training log as it comes.
         kill_after_s: from now; a job that is killed for it has the status "timeout".
+        stop_when: asked all the time for a reason to kill the job, which then has the status
+            "stopped"; empty: there is none.
         Raises: SandboxError if the step itself ends by no fault of the job.
         """
         job_id = self._step.next_job_id
@@ -82,6 +85,7 @@ class Batch:
             job.to_json(job_id),
             kill_after_s=kill_after_s,
             while_waiting=lambda: _pass_on(tail.read_new, on_record),
+            stop_when=stop_when,
         )
         _pass_on(tail.read_rest, on_record)
         return end

@@ -30,10 +30,12 @@ SCRIPT_SHARE = 0.8
 class Trial:
     """A trial that has ended.
 
-    score: the framework's score on the validation rows, None if it failed.
+    score: the framework's score on the validation rows, None if it failed or was stopped.
     n_steps: the step with the best validation metric, if the log has it.
     folder: what its script wrote. predictions: for the validation rows.
     evidence: what shows the status, as numbers of the sandbox.
+    expected_score, saved_s: of a trial that was stopped, what it was predicted to reach and the
+    seconds it would have taken on; both are estimates and no measures.
     """
 
     trial_id: str
@@ -50,9 +52,17 @@ class Trial:
     predictions: "Array | None" = None
     message: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    expected_score: float | None = None
+    saved_s: float | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the framework stopped it because it could not win."""
+        return self.status == "stopped"
 
     def to_json(self) -> dict[str, Any]:
         """The trial as a JSON object, without its predictions."""
+        estimates = {"expected_score": self.expected_score, "saved_seconds": self.saved_s}
         return {
             "trial_id": self.trial_id,
             "plan_id": self.plan_id,
@@ -65,6 +75,7 @@ class Trial:
             "n_steps": self.n_steps,
             "message": self.message,
             "evidence": dict(self.evidence),
+            **(estimates if self.is_stopped else {}),
         }
 
 
@@ -93,8 +104,12 @@ def run_trial(
     seed: int,
     time_limit_s: float,
     on_record: Callable[[LogRecord], None] | None = None,
+    stop_when: Callable[[], str] = lambda: "",
 ) -> Trial:
-    """Train with these settings on the training rows and score on the validation rows."""
+    """Train with these settings on the training rows and score on the validation rows.
+
+    stop_when: asked all the time for a reason to stop the trial; empty: there is none.
+    """
     job = Job(
         script="train.py",
         card=plan.data_card,
@@ -104,7 +119,7 @@ def run_trial(
         time_limit_s=SCRIPT_SHARE * time_limit_s,
         data=TRIAL_DATA,
     )
-    end = batch.run(job, on_record, kill_after_s=time_limit_s)
+    end = batch.run(job, on_record, kill_after_s=time_limit_s, stop_when=stop_when)
     score, predictions, message = None, None, end.message
     if end.status == "ok":
         try:

@@ -1,7 +1,7 @@
 """Proposing settings within an expert's search space."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, count
 from random import Random
@@ -34,11 +34,18 @@ class Tuner:
 
     smaller_than: settings of a model that is too large; smaller versions of them come first, and
         nothing is proposed that the card says is larger.
+    choose_first: asked once, before the first proposal, what to try instead of the starting points.
     Source: tree-structured Parzen estimator (Bergstra et al. 2011), by Optuna.
     """
 
     def __init__(
-        self, card: ModelCard, metric: Metric, *, seed: int, smaller_than: Settings | None = None
+        self,
+        card: ModelCard,
+        metric: Metric,
+        *,
+        seed: int,
+        smaller_than: Settings | None = None,
+        choose_first: Callable[[Sequence[Settings]], Sequence[Settings]] | None = None,
     ) -> None:
         self._card = card if smaller_than is None else cap_size(card, smaller_than)
         self._study = _create_study(metric, seed)
@@ -48,9 +55,14 @@ class Tuner:
         if smaller_than is not None:
             steps = [shrink_settings(card, smaller_than, factor) for factor in _SHRINK_FACTORS]
             self._queue = [*steps, *self._queue]
+            choose_first = None  # what is proposed may be larger
+        self._choose_first = choose_first
 
     def propose(self) -> dict[str, Value]:
         """Complete settings that were not tried before, as long as there are such."""
+        if self._choose_first is not None:
+            self._queue = [dict(settings) for settings in self._choose_first(self._queue)]
+            self._choose_first = None
         while self._queue:
             settings = self._queue.pop(0)
             if settings not in self._tried:
@@ -63,8 +75,13 @@ class Tuner:
         possible = _list_settings(self._card.search_space, self._random)
         return next((other for other in possible if other not in self._tried), settings)
 
-    def learn(self, settings: Settings, score: float | None) -> None:
-        """Take in how a trial went; None or not finite: it failed."""
+    def learn(self, settings: Settings, score: float | None, *, is_expected: bool = False) -> None:
+        """Take in how a trial went; None or not finite: it failed.
+
+        is_expected: the score is what a trial that was stopped was predicted to reach. It counts
+            like a real one, since the estimator asks only whether it is among the good ones, which
+            a stopped trial is not; left out, the same bad settings would be proposed again.
+        """
         import optuna
 
         self._tried.append(dict(settings))
@@ -78,6 +95,7 @@ class Tuner:
                 params=dict(settings),
                 distributions={p.name: _distribution(p) for p in parameters},
                 value=score,
+                user_attrs={"is_expected": is_expected},
             )
         )
 

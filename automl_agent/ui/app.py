@@ -18,11 +18,23 @@ COMMANDS = {
         "recommend_command:recommend",
         "Recommend what to train for a data card, without data.",
     ),
+    "similar": (
+        "similar_command:similar",
+        "List the known data sets that are most like a data card.",
+    ),
     "predict": ("predict_command:predict", "Predict new rows with the model of a run."),
     "runs": ("runs_commands:runs", "List, show and explain runs."),
+    "calibration": (
+        "calibration_command:calibration",
+        "Show how well trainings were predicted.",
+    ),
     "experts": ("experts_commands:experts", "List and show the installed experts."),
     "plugins": ("plugins_commands:plugins", "List plugins and check them."),
     "cards": ("cards_commands:cards", "Measure data cards and check model cards."),
+    "knowledge": (
+        "knowledge_commands:knowledge",
+        "Show, give away, take over and remove what is remembered.",
+    ),
     "sandbox": ("sandbox_commands:sandbox", "Build and test the Docker sandbox."),
     "reap": ("reap_command:reap", "Remove containers that dead runs left."),
     "config": ("config_command:config", "Show and change the configuration, and keep keys."),

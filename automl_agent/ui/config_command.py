@@ -176,6 +176,8 @@ def _format_value(setting: Setting) -> str:
         return "no limit"
     if setting.name == "time":
         return format_duration(float(setting.value))
+    if isinstance(setting.value, bool):
+        return str(setting.value).lower()  # as in the file
     return str(setting.value)
 
 

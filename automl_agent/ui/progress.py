@@ -209,6 +209,13 @@ def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> 
             )
         case "expert_assigned":
             return f"Expert {fields['expert']}: {fields['reason']}"
+        case "trial_stopped":
+            saved_s = fields["saved_seconds"]
+            return f"  {fields['trial_id']}: {fields['reason']}; about {saved_s:.1f} s saved"
+        case "candidate_skipped":
+            return f"  not trained, {fields['plan_id']}: {fields['reason']}"
+        case "trial_ended" if fields["status"] == "stopped":
+            return ""  # told by trial_stopped
         case "trial_ended":
             score = format_number(fields["valid_score"])
             problem = "" if fields["status"] == "ok" else f" ({fields['status']})"
@@ -231,6 +238,10 @@ def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> 
                 f"Warning: what is said to {fields['endpoint']} ({fields['base_url']}) goes "
                 "unencrypted over the network, and so do its replies; use https://."
             )
+        case "knowledge_not_kept":
+            return f"Warning: this trial is not kept for later runs: {fields['reason']}"
+        case "knowledge_warning":
+            return f"Warning: {fields['text']}"
         case "model_waiting":
             return f"  waiting {fields['seconds_left']:.0f} s: {fields['reason']}"
         case _:

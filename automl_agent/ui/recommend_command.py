@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Of the curve, enough to see how fast it falls.
 _N_SHOWN_POINTS = 4
+_N_SHOWN_OTHERS = 3
 
 
 @click.command()
@@ -34,12 +35,17 @@ def recommend(
     Its name, input_type, label_space and metric are enough.
     """
     from automl_agent.agent import load_all_plugins
+    from automl_agent.configuration.configuration import load_configuration
     from automl_agent.controllers import recommendation
+    from automl_agent.knowledge.advisor import open_advisor
+    from automl_agent.knowledge.sentence_encoder import choose_encoder
+    from automl_agent.runs.run_directory import home_folder
     from automl_agent.sandboxes.resources import available_resources
 
     data = read_stated_card(card, metric=metric)
     plugins = load_all_plugins()
     warn_of_failures(plugins.failures)
+    encoder = choose_encoder(load_configuration().encoder, plugins.encoders)
     recommended = recommendation.recommend(
         data,
         plugins.experts,
@@ -47,6 +53,7 @@ def recommend(
         resources=available_resources(),
         names=names,
         limit=limit,
+        advisor=open_advisor(home_folder(), encoder, warn=lambda text: click.echo(text, err=True)),
     )
     if output_format == "json":
         print_json(recommended.to_json())
@@ -96,6 +103,13 @@ def _describe_advice(advice: "Advice") -> Iterator[str]:
         )
         yield f"curve: {_describe_curve(log)}"
     yield f"how sure: {advice.describe_certainty()}"
+    for candidate in advice.others[:_N_SHOWN_OTHERS]:
+        changed = ", ".join(
+            f"{name} {value}"
+            for name, value in candidate.settings.items()
+            if advice.plan.settings.get(name) != value
+        )
+        yield f"then: {changed} (expected {format_number(candidate.expected)}; {candidate.why})"
 
 
 def _describe_effort(log: PredictedLog, seconds: float | None) -> str:

@@ -54,6 +54,8 @@ def show_result(document: Mapping[str, Any]) -> None:
         show_comparison(document["comparison"])
     for prediction in document["predictions"]:
         click.echo(describe_prediction(prediction, document["metric"]))
+    for line in describe_early_ends(document):
+        click.echo(line)
     for hint in document["hints"]:
         click.echo(escape_unseen(f"Note: {hint}"))
     click.echo(escape_unseen(describe_delivery(document)))
@@ -110,6 +112,19 @@ def describe_prediction(prediction: Mapping[str, Any], metric: str) -> str:
         f"{prediction['plan_id']}: predicted {metric} {format_number(prediction['predicted'])} "
         f"({low} to {high}), measured {format_number(prediction['measured'])}: {verdict}."
     )
+
+
+def describe_early_ends(document: Mapping[str, Any]) -> list[str]:
+    """What was stopped or not trained because it could not win, a line for each kind."""
+    stopped, skipped = document.get("stopped", ()), document.get("skipped", ())
+    lines = []
+    if stopped:
+        saved_s = sum(trial["saved_seconds"] for trial in stopped)
+        names = ", ".join(trial["trial_id"] for trial in stopped)
+        lines.append(f"Stopped early, about {saved_s:.0f} s saved: {names}.")
+    if skipped:
+        lines.append(f"Not trained, because they could not win: {len(skipped)} candidates.")
+    return lines
 
 
 def describe_delivery(document: Mapping[str, Any]) -> str:

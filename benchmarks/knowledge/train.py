@@ -5,22 +5,23 @@ a scrambled Sobol sequence over its search space, the same for all tables. Each 
 through the expert's own scripts in the process sandbox, as in a run, and is scored on the
 validation rows and on held-out rows that it never saw.
 
-    python benchmarks/knowledge/train.py --tables DIR --output FOLDER --workers 2 --hours 2
+    python benchmarks/knowledge/train.py --tables DIR --workers 2 --hours 2
 
-Each training is a line in FOLDER/<table>.<seed>.jsonl. Stop it at any time; the next start goes on
-with what is missing. `pack.py` makes the packaged file of it.
+Each training is a line in trainings/<table>.<seed>.jsonl, or .jsonl.gz once it is kept for good.
+Stop it at any time; the next start goes on with what is missing. `pack.py` packs it.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import math
 import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from tables import Table, list_tables, read_table
 
 from automl_agent.agent import load_all_plugins
 from automl_agent.cards.data_card import DataCard
-from automl_agent.cards.model_card import ModelCard, Parameter, Value
+from automl_agent.cards.model_card import ModelCard, Parameter, Settings, Value
 from automl_agent.cards.profile import profile_table
 from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.search_space import complete_settings, is_in_force, starting_points
@@ -45,12 +46,16 @@ from automl_agent.training.scoring import COMPANIONS, score_predictions
 from automl_agent.training.training_log import iterate_log, read_predictions
 
 # The strongest expert has the most to gain from its settings.
-N_SETTINGS = {"xgboost": 64}
-N_OTHER_SETTINGS = 16
+N_SETTINGS = {"xgboost": 64, "linear": 16, "extra-trees": 16, "hist-gradient-boosting": 16}
+# The slowest expert comes when all tables have the others.
+PASSES = (("xgboost", "linear", "extra-trees"), ("hist-gradient-boosting",))
 # A small table's score depends on the split; a large one's hardly.
 SPLITS = ((0, math.inf), (1, 2500), (2, 1000))
+TRAININGS = Path(__file__).parent / "trainings"
 RESOURCES = Resources(cpus=1, memory_mib=4096)
-TIME_LIMIT_S = 120.0
+TIME_LIMIT_S = 60.0
+# Of all trainings of an expert on a table.
+STEP_LIMIT_S = 36_000.0
 _JOB_DATA = {
     "train": "data/train.parquet",
     "valid": "data/valid.parquet",
@@ -60,10 +65,11 @@ _JOB_DATA = {
 
 @dataclass(frozen=True)
 class Unit:
-    """One table with one split."""
+    """One table with one split, and the experts to train on it."""
 
     table: Table
     seed: int
+    experts: tuple[str, ...]
 
     def path(self, folder: Path) -> Path:
         """The lines of its trainings."""
@@ -79,9 +85,7 @@ def list_settings(card: ModelCard, n_settings: int) -> list[dict[str, Value]]:
             parameter.name: _place(parameter, float(share))
             for parameter, share in zip(card.search_space, point, strict=True)
         }
-        in_force = {
-            p.name: drawn[p.name] for p in card.search_space if is_in_force(p, drawn)
-        }
+        in_force = {p.name: drawn[p.name] for p in card.search_space if is_in_force(p, drawn)}
         complete = complete_settings(card, in_force)
         if complete not in settings:
             settings.append(complete)
@@ -91,7 +95,9 @@ def list_settings(card: ModelCard, n_settings: int) -> list[dict[str, Value]]:
 def _place(parameter: Parameter, share: float) -> Value:
     """The value at a share, 0 to 1, of a parameter's range."""
     if parameter.type == "choice":
-        return parameter.choices[min(int(share * len(parameter.choices)), len(parameter.choices) - 1)]
+        return parameter.choices[
+            min(int(share * len(parameter.choices)), len(parameter.choices) - 1)
+        ]
     assert parameter.low is not None and parameter.high is not None
     low, high = parameter.low, parameter.high
     value = low * (high / low) ** share if parameter.log else low + (high - low) * share
@@ -102,35 +108,38 @@ def _place(parameter: Parameter, share: float) -> Value:
 
 def train_unit(unit: Unit, wheels: Path, folder: Path, *, end_time: float) -> None:
     """Run what is missing of a table with a split, until `end_time` (seconds since the epoch)."""
-    done = set(_read_done(unit.path(folder)))
+    lines = [line for line in read_lines(unit.path(folder)) if "expert" in line]
+    done = {(line["expert"], line["number"]) for line in lines}
     plugins = load_all_plugins()
-    experts = [e for e in sorted(plugins.experts) if e in ("xgboost", "linear", "extra-trees", "hist-gradient-boosting")]
-    wanted = {
-        name: list_settings(
-            plugins.experts[name].card, N_SETTINGS.get(name, N_OTHER_SETTINGS)
-        )
-        for name in experts
+    missing = {
+        expert: [
+            (number, settings)
+            for number, settings in enumerate(
+                list_settings(plugins.experts[expert].card, N_SETTINGS[expert])
+            )
+            if (expert, number) not in done
+        ]
+        for expert in unit.experts
     }
-    missing = {n: [i for i in range(len(s)) if (n, i) not in done] for n, s in wanted.items()}
     if not any(missing.values()):
         return
-    frame = read_table(unit.table, wheels)
-    card = profile_table(
-        frame,
-        target=unit.table.target,
-        name=unit.table.name,
-        description=unit.table.description,
-    )
-    with tempfile.TemporaryDirectory() as temporary, unit.path(folder).open("a") as lines:
-        work = Path(temporary)
-        dataset = _write_dataset(frame, card, work / "data", unit.seed)
+    with tempfile.TemporaryDirectory() as temporary, unit.path(folder).open("a") as stream:
+        workbench = _prepare(unit, wheels, Path(temporary), plugins)
         if not done:
-            _write_line(lines, {"card": card.to_json(), "table": unit.table.source})
-        for name in experts:
-            if missing[name] and time.time() < end_time:
-                plan = _make_plan(card, plugins, name)
-                for record in _train(plan, dataset, wanted[name], missing[name], work, plugins, unit.seed, end_time):
-                    _write_line(lines, record)
+            card = workbench.card.to_json()
+            _write_line(stream, {"card": card, "table": unit.table.source})
+        for expert, trials in missing.items():
+            if trials and time.time() < end_time:
+                for record in workbench.train(expert, trials, end_time=end_time):
+                    _write_line(stream, record)
+
+
+def _prepare(unit: Unit, wheels: Path, work: Path, plugins: Plugins) -> _Workbench:
+    table = unit.table
+    frame = read_table(table, wheels)
+    card = profile_table(frame, target=table.target, name=table.name, description=table.description)
+    dataset = _write_dataset(frame, card, work / "data", unit.seed)
+    return _Workbench(plugins, card, dataset, work, unit.seed)
 
 
 def _write_dataset(frame: pd.DataFrame, card: DataCard, folder: Path, seed: int) -> Dataset:
@@ -141,54 +150,59 @@ def _write_dataset(frame: pd.DataFrame, card: DataCard, folder: Path, seed: int)
     return dataset
 
 
-def _make_plan(card: DataCard, plugins: Plugins, name: str) -> Plan:
-    expert = plugins.experts[name]
-    plan = Plan(name, card, expert.card, RESOURCES, complete_settings(expert.card, {}))
-    return Plan(
-        name, card, expert.card, RESOURCES, plan.settings, scripts=expert.write_scripts(plan)
-    )
+@dataclass(frozen=True)
+class _Workbench:
+    """A divided table that experts are trained on. work: a folder for the sandbox's steps."""
 
+    plugins: Plugins
+    card: DataCard
+    dataset: Dataset
+    work: Path
+    seed: int
 
-def _train(
-    plan: Plan,
-    dataset: Dataset,
-    settings: Sequence[Mapping[str, Value]],
-    numbers: Sequence[int],
-    work: Path,
-    plugins: Plugins,
-    seed: int,
-    end_time: float,
-) -> Iterator[dict[str, Any]]:
-    folder = work / plan.plan_id
-    link_data(dataset.folder, folder / "in" / "data")
-    batch = Batch(plan, ProcessSandbox(), folder, time_limit_s=10 * 3600)
-    try:
-        batch.wait_until_warm()
-        for number in numbers:
-            if time.time() > end_time:
-                return
-            job = Job(
-                script="train.py",
-                card=plan.data_card,
-                settings=settings[number],
-                resources=RESOURCES,
-                seed=seed,
-                time_limit_s=TIME_LIMIT_S,
-                data=_JOB_DATA,
-            )
-            end = batch.run(job, kill_after_s=2 * TIME_LIMIT_S)
-            yield {
-                "expert": plan.expert,
-                "number": number,
-                "settings": dict(settings[number]),
-                "status": end.status,
-                "seconds": round(end.seconds, 3),
-                "memory_mib": round(end.max_rss_mib, 1),
-                **(_score(end, plan, dataset, plugins) if end.status == "ok" else {}),
-            }
-    finally:
-        batch.close()
-        batch.discard()
+    def train(
+        self, expert: str, trials: Sequence[tuple[int, Settings]], *, end_time: float
+    ) -> Iterator[dict[str, Any]]:
+        """What came of each numbered setting, until `end_time` (seconds since the epoch)."""
+        plan = self._make_plan(expert)
+        folder = self.work / expert
+        link_data(self.dataset.folder, folder / "in" / "data")
+        batch = Batch(plan, ProcessSandbox(), folder, time_limit_s=STEP_LIMIT_S)
+        try:
+            batch.wait_until_warm()
+            for number, settings in trials:
+                if time.time() > end_time:
+                    return
+                job = Job(
+                    script="train.py",
+                    card=self.card,
+                    settings=settings,
+                    resources=RESOURCES,
+                    seed=self.seed,
+                    time_limit_s=TIME_LIMIT_S,
+                    data=_JOB_DATA,
+                )
+                end = batch.run(job, kill_after_s=2 * TIME_LIMIT_S)
+                yield {"expert": expert, "number": number} | self._describe(plan, settings, end)
+        finally:
+            batch.close()
+            batch.discard()
+
+    def _make_plan(self, name: str) -> Plan:
+        expert = self.plugins.experts[name]
+        defaults = complete_settings(expert.card, {})
+        plan = Plan(name, self.card, expert.card, RESOURCES, defaults)
+        return replace(plan, scripts=expert.write_scripts(plan))
+
+    def _describe(self, plan: Plan, settings: Settings, end: JobEnd) -> dict[str, Any]:
+        is_ok = end.status == "ok"
+        return {
+            "settings": dict(settings),
+            "status": end.status,
+            "seconds": round(end.seconds, 3),
+            "memory_mib": round(end.max_rss_mib, 1),
+            **(_score(end, plan, self.dataset, self.plugins) if is_ok else {}),
+        }
 
 
 def _score(end: JobEnd, plan: Plan, dataset: Dataset, plugins: Plugins) -> dict[str, Any]:
@@ -207,7 +221,11 @@ def _score(end: JobEnd, plan: Plan, dataset: Dataset, plugins: Plugins) -> dict[
         for part, (labels, found) in parts.items()
     }
     records = [r for r in iterate_log(end.folder / "training_log.jsonl") if r.split == "valid"]
-    curve = [(r.step, _round(r.metrics[card.metric]), round(r.time_s, 3)) for r in records if card.metric in r.metrics]
+    curve = [
+        (r.step, _round(r.metrics[card.metric]), round(r.time_s, 3))
+        for r in records
+        if card.metric in r.metrics
+    ]
     return {"scores": scores, "curve": _thin(curve), "n_steps": len(curve)}
 
 
@@ -229,18 +247,25 @@ def _write_line(lines: Any, document: Mapping[str, Any]) -> None:
     lines.flush()
 
 
-def _read_done(path: Path) -> Iterator[tuple[str, int]]:
-    for line in path.read_text().splitlines() if path.exists() else ():
-        document = json.loads(line)
-        if "expert" in document:
-            yield document["expert"], document["number"]
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """What is in a file of trainings, and in the compressed one beside it."""
+    packed = path.with_name(f"{path.name}.gz")
+    for part in (packed, path):
+        if part.exists():
+            content = part.read_bytes()
+            text = gzip.decompress(content) if part is packed else content
+            yield from map(json.loads, text.decode().splitlines())
 
 
 def _list_units(wheels: Path) -> list[Unit]:
     tables = list_tables()
     sizes = {table.name: len(read_table(table, wheels)) for table in tables}
     return [
-        Unit(table, seed) for seed, most in SPLITS for table in tables if sizes[table.name] <= most
+        Unit(table, seed, experts)
+        for seed, most in SPLITS
+        for experts in PASSES
+        for table in tables
+        if sizes[table.name] <= most
     ]
 
 
@@ -248,13 +273,13 @@ def _work(arguments: tuple[Unit, Path, Path, float]) -> str:
     unit, wheels, folder, end_time = arguments
     if time.time() < end_time:
         train_unit(unit, wheels, folder, end_time=end_time)
-    return f"{unit.table.name}, split {unit.seed}"
+    return f"{unit.table.name}, split {unit.seed}, {unit.experts[0]}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tables", type=Path, required=True, help="folder with the two wheels")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--output", type=Path, default=TRAININGS, help="folder to write to")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--hours", type=float, default=math.inf)
     parser.add_argument("--only", default="", help="only tables with such a name")

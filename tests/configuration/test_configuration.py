@@ -1,5 +1,6 @@
 """Which value is in force, what set it, and what is said of a file that cannot be used."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,11 +16,15 @@ from hypothesis import strategies as st
 from automl_agent.configuration.configuration import Configuration, load_configuration
 from automl_agent.configuration.endpoints import BUILT_IN
 from automl_agent.configuration.files import find_project_file
+from automl_agent.configuration.setting import name_variable
 from automl_agent.errors import InputError, UnknownNameError
 
 PROJECT = "automl-agent.toml"
-NAMES = ("controller", "privacy", "budget_usd", "budget_tokens", "time", "trials", "sandbox")
-DEFAULTS = ("planner", "schema", None, None, 300.0, 20, "auto")
+NAMES = (
+    "controller", "privacy", "budget_usd", "budget_tokens", "time", "trials", "sandbox",
+    "knowledge.remember",
+)  # fmt: skip
+DEFAULTS = ("planner", "schema", None, None, 300.0, 20, "auto", True)
 
 texts = st.from_regex(r"[a-z]{1,9}(:[a-z0-9:./-]{1,9})?", fullmatch=True)
 VALUES: dict[str, st.SearchStrategy[object]] = {
@@ -30,6 +35,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "time": st.floats(0.5, 1e6),
     "trials": st.integers(1, 10**6),
     "sandbox": st.sampled_from(["auto", "docker", "process"]),
+    "knowledge.remember": st.booleans(),
 }
 layers = st.fixed_dictionaries({}, optional=VALUES)
 # What a project's file may only tighten has a test of its own.
@@ -39,7 +45,7 @@ project_layers = st.fixed_dictionaries(
 
 
 def write_toml(path: Path, values: dict[str, object]) -> Path:
-    lines = [f"{k} = {v!r}" if isinstance(v, str) else f"{k} = {v}" for k, v in values.items()]
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
     path.write_text("\n".join(lines))
     return path
 
@@ -67,6 +73,10 @@ def test_without_anything_all_is_as_by_default() -> None:
         pytest.param("budget_usd = 2", "budget_usd = 1.5", True, id="a lower limit"),
         pytest.param("budget_usd = 2", "budget_usd = 2.01", False, id="a higher limit"),
         pytest.param("budget_tokens = 5", "budget_tokens = 6", False, id="more tokens"),
+        pytest.param("", "knowledge.remember = false", True, id="to keep less"),
+        pytest.param(
+            "knowledge.remember = false", "knowledge.remember = true", False, id="to keep more"
+        ),
     ],
 )
 def test_a_projects_file_shows_and_costs_no_more_than_the_user_agreed_to(
@@ -97,7 +107,7 @@ def test_the_highest_layer_that_sets_a_value_wins_and_is_named(
         folder = Path(name)
         user_file = write_toml(folder / "config.toml", user)
         project_file = write_toml(folder / PROJECT, project)
-        environ = {f"AUTOML_AGENT_{k.upper()}": str(v) for k, v in environment.items()}
+        environ = {name_variable(name): str(value) for name, value in environment.items()}
         environ["AUTOML_AGENT_CONFIG"] = str(user_file)
         configuration = load_configuration(flags, environ=environ, directory=folder)
     for setting, default in zip(NAMES, DEFAULTS, strict=True):
@@ -105,11 +115,24 @@ def test_the_highest_layer_that_sets_a_value_wins_and_is_named(
         for layer, origin in (
             (user, str(user_file)),
             (project, str(project_file)),
-            (environment, f"AUTOML_AGENT_{setting.upper()}"),
-            (flags, f"--{setting.replace('_', '-')}"),
+            (environment, name_variable(setting)),
+            (flags, f"--{setting.replace('_', '-').replace('.', '-')}"),
         ):
             expected = (layer[setting], origin) if setting in layer else expected
         assert value_of(configuration, setting) == expected
+
+
+def test_a_setting_of_a_table_is_called_by_both_names(user_file: Path) -> None:
+    user_file.write_text("[knowledge]\nremember = false\n")
+    assert value_of(load_configuration(), "knowledge.remember") == (False, str(user_file))
+    assert not load_configuration().remembers
+    environ = {"AUTOML_AGENT_KNOWLEDGE_REMEMBER": " True"}
+    found = load_configuration(environ=environ)
+    assert value_of(found, "knowledge.remember") == (True, "AUTOML_AGENT_KNOWLEDGE_REMEMBER")
+    with pytest.raises(
+        InputError, match=r"AUTOML_AGENT_KNOWLEDGE_REMEMBER: .*allowed: true, false"
+    ):
+        load_configuration(environ={"AUTOML_AGENT_KNOWLEDGE_REMEMBER": "yes"})
 
 
 def test_values_have_names_and_types_of_their_own(user_file: Path) -> None:
@@ -182,6 +205,9 @@ def test_a_value_that_is_not_allowed_is_named_with_its_place_and_what_is(
         pytest.param('privacy = "all"', "allowed: schema, sample, none", id="choice"),
         pytest.param('time = "soon"', 'at /time: "soon" is not allowed; allowed: a t', id="time"),
         pytest.param("time = 2020-01-01", "at /time: ", id="date"),
+        pytest.param("knowledge = 3", "at /knowledge: 3 must be an object", id="a number"),
+        pytest.param("knowledge.remember = 1", "at /knowledge/remember: 1 must be a", id="switch"),
+        pytest.param("knowledge.forget = 1", "'forget' is unknown", id="a field of a table"),
         pytest.param("endpoints = 3", "at /endpoints: 3 must be an object", id="no table"),
         pytest.param("[endpoints.ollama]\nurl = 1", "the field 'url' is unknown", id="field"),
         pytest.param("[endpoints.'My Lab']", '"My Lab" is not allowed', id="a name with a space"),

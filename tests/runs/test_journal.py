@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from automl_agent.errors import SetupError
+from automl_agent.knowledge.ledger import Ledger
 from automl_agent.runs.journal import ENDED, Journal
-from automl_agent.runs.journal_tables import APPLICATION_ID, TABLES, VERSION
+from automl_agent.runs.journal_tables import APPLICATION_ID, TABLES, VERSION, upgrade_script
 
 PATIENCE_S = 30.0
 
@@ -433,6 +434,52 @@ def test_a_journal_of_version_1_is_upgraded_and_keeps_everything(path: Path) -> 
     assert execute(path, "PRAGMA foreign_key_check") == []
     with pytest.raises(sqlite3.IntegrityError):
         execute(path, "DELETE FROM runs")
+
+
+def write_journal_2(path: Path) -> None:
+    path.parent.mkdir()
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parent / "journal_2.sql").read_text(encoding="utf-8"))
+    connection.close()
+
+
+def test_a_journal_of_version_2_is_upgraded_and_its_predictions_are_told_by_trial(
+    path: Path,
+) -> None:
+    write_journal_2(path)
+    for _ in range(2):  # the second time there is nothing to upgrade
+        with Journal(path) as journal:
+            rows = {row["key"]: row for row in journal.list_rows("predictions", "r")}
+            assert list(rows) == ["xgboost", "linear", "slow"]
+            assert rows["xgboost"]["outcome"]["measured"] == 0.25
+            assert rows["xgboost"]["started"] == 1005.0
+            trials = {key: row["intent"]["trial_id"] for key, row in rows.items()}
+            # The first trial had failed; the second one was the one that was scored.
+            assert trials == {"xgboost": "xgboost-2", "linear": "linear-1", "slow": "slow-1"}
+            entries = {entry.key: entry for entry in Ledger(journal).entries()}
+            assert [entry.state for entry in entries.values()] == ["scored", "censored", "open"]
+            scored = entries["xgboost"]
+            assert (scored.subject.expert, scored.subject.data) == ("xgboost", "iris")
+            assert (scored.score, scored.is_inside, scored.error) == (0.25, True, None)
+            assert [point.median for point in scored.prediction.points] == [0.5, 0.3]
+            assert len(journal.list_rows("trials", "r")) == 3
+            assert journal.list_messages("c") == [{"role": "user", "text": "hello"}]
+    assert execute(path, "PRAGMA user_version") == [(VERSION,)]
+    assert execute(path, "PRAGMA foreign_key_check") == []
+    for statement in ("DELETE FROM predictions", "UPDATE predictions SET intent = '{}'"):
+        with pytest.raises(sqlite3.IntegrityError):
+            execute(path, statement)
+
+
+def test_two_processes_that_upgrade_at_the_same_time_lose_nothing(path: Path) -> None:
+    write_journal_2(path)
+    once = sqlite3.connect(path)
+    for _ in range(2):  # each has read the old version before the other one writes
+        once.executescript(upgrade_script(2))
+    once.close()
+    with Journal(path) as journal:
+        trials = [row["intent"]["trial_id"] for row in journal.list_rows("predictions", "r")]
+    assert trials == ["xgboost-2", "linear-1", "slow-1"]
 
 
 def test_conversations_in_which_something_was_said_are_listed(journal: Journal) -> None:

@@ -195,6 +195,47 @@ def test_a_job_is_killed_when_its_time_with_saving_and_predicting_is_over(
     assert batch.run(make_job(plan, script="predict.py"), kill_after_s=30.0).status == "ok"
 
 
+def test_a_job_is_stopped_for_a_reason_and_the_batch_goes_on(
+    dataset: Dataset, open_batch: OpenBatch
+) -> None:
+    train = f"{LOG}\nprint(os.getpid(), flush=True)\nwrite(make_line(1))\n{SLEEP}"
+    plan = make_plan(dataset.card, train, "pass")
+    batch = open_batch(plan)
+    records: list[LogRecord] = []
+    end = batch.run(
+        make_job(plan), records.append, stop_when=lambda: "cannot win" if records else ""
+    )
+    assert (end.status, end.message, end.exit_code) == ("stopped", "cannot win", -signal.SIGKILL)
+    assert end.evidence["enforced_by"] == "agent"
+    assert [record.step for record in records] == [1]
+    job = int((batch.job_folder("0001") / "output.txt").read_text())
+    assert batch.run(make_job(plan, script="predict.py"), stop_when=lambda: "").status == "ok"
+    assert not is_running(job)
+
+
+def test_a_job_that_ends_before_it_is_stopped_has_ended_well(
+    dataset: Dataset, open_batch: OpenBatch
+) -> None:
+    plan = make_plan(dataset.card, "pass")
+    batch = open_batch(plan)
+    result = batch.job_folder("0001").parent / "0001.result.json"
+    end = batch.run(make_job(plan), stop_when=lambda: "too late" if result.exists() else "")
+    assert (end.status, end.message) == ("ok", "")
+
+
+def test_a_job_that_stops_its_runner_cannot_keep_from_being_stopped(
+    dataset: Dataset, open_batch: OpenBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step_module, "OVERDUE_S", 0.2)
+    train = f"{LOG}\nos.kill(os.getppid(), 19)\nwrite(make_line(1))\n{SLEEP}"
+    plan = make_plan(dataset.card, train)
+    records: list[LogRecord] = []
+    end = open_batch(plan).run(
+        make_job(plan), records.append, stop_when=lambda: "cannot win" if records else ""
+    )
+    assert end.status == "timeout"
+
+
 def test_a_batch_is_warm_when_its_imports_are_done(
     dataset: Dataset, open_batch: OpenBatch, tmp_path: Path
 ) -> None:
@@ -256,6 +297,9 @@ FORGERIES = {
     "nothing in it": "path.write_text('{}')",
     "deep": "path.write_text('[' * 100_000)",
     "an unknown status": f"path.write_text(json.dumps({GOOD} | {{'status': 'best'}}))",
+    "a status that only the agent gives": (
+        f"path.write_text(json.dumps({GOOD} | {{'status': 'stopped'}}))"
+    ),
     "a status that is a list": f"path.write_text(json.dumps({GOOD} | {{'status': ['ok']}}))",
     "seconds that are no number": f"path.write_text(json.dumps({GOOD} | {{'seconds': 'x'}}))",
     "seconds that are infinite": f"path.write_text(json.dumps({GOOD} | {{'seconds': 1e999}}))",

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,30 @@ def test_a_trial_without_a_score_says_why(
     assert (trial.status, trial.score, trial.predictions) == (status, None, None)
     assert re.search(message, trial.message)
     assert json.loads(json.dumps(trial.to_json())) == trial.to_json()
+
+
+def test_a_stopped_trial_has_no_score_and_says_why(dataset: Dataset, open_batch: OpenBatch) -> None:
+    train = f"{TRAIN_AND_SAVE}\nimport time\ntime.sleep(60)"
+    plan = make_plan(dataset.card, train, model_card=ARROW_CARD)
+    records: list[LogRecord] = []
+    trial = run_trial(
+        open_batch(plan),
+        plan,
+        dataset,
+        METRICS["log_loss"],
+        trial_id="tiny-1",
+        settings={"rate": RATE},
+        seed=0,
+        time_limit_s=30.0,
+        on_record=records.append,
+        stop_when=lambda: "stopped after step 30" if len(records) == 3 else "",
+    )
+    assert (trial.status, trial.score, trial.predictions) == ("stopped", None, None)
+    assert trial.is_stopped
+    assert trial.message == "stopped after step 30"
+    assert trial.n_steps == 20
+    told = replace(trial, expected_score=0.4, saved_s=3.0).to_json()
+    assert (told["expected_score"], told["saved_seconds"]) == (0.4, 3.0)
 
 
 def fail(_labels: np.ndarray, _predictions: np.ndarray) -> float:

@@ -139,6 +139,15 @@ def test_a_failed_trial_is_survived_and_not_repeated(failure: float | None) -> N
     assert proposals[-1]["rate"] > 0
 
 
+def test_a_stopped_trial_counts_with_what_it_was_predicted_to_reach() -> None:
+    tuner = Tuner(make_card(SPACE), LOSS, seed=0)
+    settings = tuner.propose()
+    tuner.learn(settings, 0.9, is_expected=True)
+    (known,) = tuner._study.trials
+    assert (known.value, known.user_attrs) == (0.9, {"is_expected": True})
+    assert tuner.propose() != settings
+
+
 def test_nothing_but_failures_is_survived() -> None:
     proposals = run_trials(Tuner(make_card(SPACE), LOSS, seed=0), 20, lambda _settings: None)
     assert len({json.dumps(proposal) for proposal in proposals}) == 20

@@ -330,6 +330,17 @@ def test_the_example_can_be_used_as_it_is_and_with_everything_switched_on(
         assert kind.read(document[name]) == kind.default
 
 
+def test_a_setting_of_a_table_is_set_shown_and_unset(program: Program, user_file: Path) -> None:
+    assert program("config", "set", "knowledge.remember", "false").code == 0
+    assert tomllib.loads(user_file.read_text()) == {"knowledge": {"remember": False}}
+    (row,) = [line for line in program("config").out.split("\n") if "knowledge.remember" in line]
+    assert row.split()[1] == "false"
+    refused = program("config", "set", "knowledge.forget", "false")
+    assert (refused.code, "'forget' is unknown" in refused.err) == (3, True)
+    assert program("config", "unset", "knowledge.remember").code == 0
+    assert "remember" not in user_file.read_text()
+
+
 def test_all_commands_are_listed(program: Program) -> None:
     out = program("config", "--help").out
     names = {line.split()[0] for line in out.partition("Commands:")[2].strip().splitlines()}

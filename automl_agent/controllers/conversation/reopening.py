@@ -86,6 +86,10 @@ def _learn(session: Session, run: DeadRun) -> Iterator[dict[str, Any]]:
     for row in run.trials:
         outcome = row["outcome"] or {}
         score, plan_id = outcome.get("valid_score"), row["intent"]["plan_id"]
+        expected = outcome.get("expected_score")
+        if expected is not None and plan_id in session.plans:
+            tuner = session.find_tuner(session.plans[plan_id])
+            tuner.learn(row["intent"]["settings"], expected, is_expected=True)
         if score is None or plan_id not in session.plans:
             continue
         session.find_tuner(session.plans[plan_id]).learn(row["intent"]["settings"], score)

@@ -11,8 +11,18 @@ from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import Settings
 from automl_agent.cards.paragraph import render_paragraph
+from automl_agent.cards.predicted_log import PredictedLog
 from automl_agent.configuration.setting import Privacy
 from automl_agent.controllers.budget import Budget
+from automl_agent.controllers.conversation.advising import make_tuner
+from automl_agent.controllers.conversation.recorded_trial import (
+    ExtrapolatorFinder,
+    Forecaster,
+    forecast_from_card,
+    run_recorded_trial,
+)
+from automl_agent.controllers.conversation.remembering import remember_trial
+from automl_agent.controllers.garbage import collect_if_due
 from automl_agent.controllers.gate import Gate
 from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.request import Request
@@ -26,6 +36,9 @@ from automl_agent.errors import (
 )
 from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.search_space import complete_settings
+from automl_agent.knowledge.advisor import Advisor
+from automl_agent.knowledge.knowledge import Knowledge
+from automl_agent.knowledge.ledger import Entry, Ledger
 from automl_agent.plugins import Plugins
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import RunDirectory
@@ -33,13 +46,13 @@ from automl_agent.sandboxes.gpus import GpuLease, no_gpus
 from automl_agent.sandboxes.sandbox import Sandbox
 from automl_agent.training.batch import Batch, link_data
 from automl_agent.training.comparison import read_earlier
-from automl_agent.training.constraints import Constraint, Earlier, prefers_small
+from automl_agent.training.constraints import Constraint, Earlier
 from automl_agent.training.dataset import Dataset
 from automl_agent.training.delivery import Delivery, estimate_delivery_s
 from automl_agent.training.prediction import time_saved_model
-from automl_agent.training.scoring import find_metric
+from automl_agent.training.scoring import chance_score, find_metric
 from automl_agent.training.training_log import LogRecord
-from automl_agent.training.trial import Trial, run_trial
+from automl_agent.training.trial import Trial
 from automl_agent.training.tuning import Tuner
 
 if TYPE_CHECKING:
@@ -62,6 +75,10 @@ class Session:
 
     emit: told of each event, its name and plain JSON values. held: what is given back at the end.
     earlier: the result of the run that this one is to improve. n_repairs: by plan.
+    predictions: of each plan, how it came out; scores: of each trial, what was predicted of it.
+    stopped, skipped: the trials and candidates that could not win. forecast: predicts trials.
+    find_extrapolator: what predicts where curves end; without it no trial is stopped early.
+    advisor: asked what to train. told_logs: by plan, what a language model predicts.
     is_finished: nothing more is trained; is_ended: the run has its result in the journal.
     """
 
@@ -88,6 +105,13 @@ class Session:
     trials: list[Trial] = field(default_factory=list)
     n_begun: Counter[str] = field(default_factory=Counter)
     predictions: list[dict[str, Any]] = field(default_factory=list)
+    scores: dict[str, Entry] = field(default_factory=dict)
+    stopped: list[Mapping[str, Any]] = field(default_factory=list)
+    skipped: list[Mapping[str, Any]] = field(default_factory=list)
+    forecast: Forecaster = forecast_from_card
+    find_extrapolator: ExtrapolatorFinder | None = None
+    advisor: Advisor | None = None
+    told_logs: dict[str, PredictedLog] = field(default_factory=dict)
     delivery: Delivery | None = None
     result: dict[str, Any] | None = None
     earlier: dict[str, Any] | None = None
@@ -99,8 +123,10 @@ class Session:
     conversation_id: str = ""
     privacy: Privacy = "schema"
     n_repairs: Counter[str] = field(default_factory=Counter)
+    knowledge: Knowledge | None = None
     purse: Purse = field(default_factory=Purse)
     _earlier: Earlier | None = None
+    _chance: float | None = None
     held: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -128,6 +154,17 @@ class Session:
     def finished_trials(self) -> list[Trial]:
         """The trials that have a score."""
         return [trial for trial in self.trials if trial.score is not None]
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where predictions of trials are kept and scored."""
+        return Ledger(self.journal)
+
+    def find_chance(self) -> float | None:
+        """The metric of a constant prediction, None if the card does not tell it."""
+        if self._chance is None:
+            self._chance = chance_score(self.metric, self.known_card)
+        return self._chance
 
     def find_earlier(self) -> Earlier | None:
         """The measures of the result that is to be improved, None if there is none."""
@@ -200,19 +237,21 @@ class Session:
         self._start_ahead()
 
     def run_trial(self, plan: Plan, settings: Settings) -> Trial:
-        """Run one trial, recorded before it starts and after it ends.
+        """Run one trial, predicted and recorded before it starts, scored after it ends.
 
         Raises: SandboxError if the sandbox breaks; the next trial gets another one. SetupError if
             it lacks its GPUs and may not do without them.
         """
         try:
             plan = self._open_warm_batch(plan)
-            trial = self._run_recorded_trial(plan, settings)
+            trial = run_recorded_trial(self, plan, settings)
         except SandboxError as exc:
             self.drop_batch(plan.plan_id, str(exc))
             raise
         self.trials.append(trial)
-        self.find_tuner(plan).learn(settings, trial.score)
+        remember_trial(self, plan, trial)
+        score = trial.expected_score if trial.is_stopped else trial.score
+        self.find_tuner(plan).learn(settings, score, is_expected=trial.is_stopped)
         self.emit("trial_ended", trial.to_json())
         return trial
 
@@ -237,10 +276,7 @@ class Session:
     def find_tuner(self, plan: Plan) -> Tuner:
         """The tuner of a plan, which has learnt from the plan's trials."""
         if plan.plan_id not in self.tuners:
-            smaller_than = plan.settings if prefers_small(self.constraints) else None
-            self.tuners[plan.plan_id] = Tuner(
-                plan.model_card, self.metric, seed=self.request.seed, smaller_than=smaller_than
-            )
+            self.tuners[plan.plan_id] = make_tuner(self, plan)
         return self.tuners[plan.plan_id]
 
     def open_batch(self, plan: Plan) -> Batch:
@@ -312,39 +348,6 @@ class Session:
             self.plans[plan_id] = replace(plan, resources=self.resources)
         self.emit("gpus_missing", {"reason": str(exc)})
 
-    def _run_recorded_trial(self, plan: Plan, settings: Settings) -> Trial:
-        time_limit_s = self.trial_time_s(plan)
-        self.budget.reserve_trial()
-        self.n_begun[plan.plan_id] += 1
-        trial_id = f"{plan.plan_id}-{self.n_begun[plan.plan_id]}"
-        intent = {
-            "plan_id": plan.plan_id,
-            "settings": dict(settings),
-            "time_limit_s": time_limit_s,
-            "step_id": self.step_ids.get(plan.plan_id),
-        }
-        self.journal.begin("trials", self.run_id, trial_id, intent)
-        try:
-            self.emit("trial_started", {"trial_id": trial_id, **intent})
-            trial = run_trial(
-                self.open_batch(plan),
-                plan,
-                self.prepared_dataset(),
-                self.metric,
-                trial_id=trial_id,
-                settings=settings,
-                seed=self.request.seed,
-                time_limit_s=time_limit_s,
-                on_record=lambda record: self._emit_record(trial_id, record),
-            )
-        except BaseException as exc:
-            outcome = {"reason": str(exc) or type(exc).__name__}
-            self.journal.end("trials", self.run_id, trial_id, "abandoned", outcome)
-            raise
-        status = "done" if trial.score is not None else "failed"
-        self.journal.end("trials", self.run_id, trial_id, status, trial.to_json())
-        return trial
-
     def _start_ahead(self) -> None:
         """Start all sandboxes at once: the later ones get warm while the first one trains."""
         for plan in self.plans.values():
@@ -385,9 +388,10 @@ class Session:
         document = plan.to_json()
         self.journal.begin("plans", self.run_id, plan.plan_id, document)
         self.journal.end("plans", self.run_id, plan.plan_id, "done", {"approved": True})
-        self.journal.begin("predictions", self.run_id, plan.plan_id, document["predicted_log"])
         self.emit("plan_approved", document)
 
-    def _emit_record(self, trial_id: str, record: LogRecord) -> None:
+    def emit_record(self, trial_id: str, record: LogRecord) -> None:
+        """Tell of a record of a trial's log."""
         fields = {"trial_id": trial_id, "step": record.step, "metrics": dict(record.metrics)}
         self.emit("trial_step", {**fields, "split": record.split})
+        collect_if_due()  # the sandbox trains meanwhile

@@ -4,15 +4,21 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_agent.configuration.setting import Privacy
 from automl_agent.controllers.budget import Budget
+from automl_agent.controllers.conversation.advising import advise
 from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.gate import Gate
 from automl_agent.controllers.outcome import build_result
 from automl_agent.controllers.request import Request
+from automl_agent.knowledge.advisor import Advisor, open_advisor
+from automl_agent.knowledge.knowledge import Knowledge, open_knowledge
+from automl_agent.knowledge.ledger import Ledger
+from automl_agent.knowledge.sentence_encoder import choose_encoder
 from automl_agent.plugins import Plugins
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import create_run_directory, gpu_folder
@@ -33,6 +39,8 @@ class Workplace:
     read_table: a table by its path or address.
     emit: told of each event, its name and plain JSON values.
     withheld: the tools that plugins changed since the person trusted them.
+    remembers: whether finished trials are kept for later runs. encoder: the name of the one that
+        compares data cards, as the configuration has it.
     """
 
     home: Path
@@ -44,6 +52,24 @@ class Workplace:
     read_table: Callable[[str], "DataFrame"]
     sandbox_options: SandboxOptions
     withheld: frozenset[str] = frozenset()
+    remembers: bool = False
+    encoder: str = "none"
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """What is known of earlier trainings; read when it is first needed."""
+        return open_knowledge(self.home, remembers=self.remembers)
+
+    @cached_property
+    def advisor(self) -> Advisor:
+        """Who is asked what to train and how it will go."""
+        return open_advisor(
+            self.home,
+            choose_encoder(self.encoder, self.plugins.encoders),
+            knowledge=self.knowledge,
+            read_history=Ledger(self.journal).entries,
+            warn=lambda text: self.emit("knowledge_warning", {"text": text}),
+        )
 
     def begin_run(
         self,
@@ -80,7 +106,9 @@ class Workplace:
                 task_id=task_id,
                 conversation_id=conversation_id,
                 privacy=privacy,
+                knowledge=self.knowledge,
             )
+            advise(session, self.advisor)
             document = request.to_json()
             self.journal.begin_run(session.run_id, document, conversation_id=conversation_id)
             session.held = opened.pop_all()

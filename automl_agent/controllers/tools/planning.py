@@ -4,6 +4,14 @@ import itertools
 from typing import Any
 
 from automl_agent.cards.model_card import ModelCard, Settings
+from automl_agent.cards.predicted_log import PredictedLog, PredictedPoint
+from automl_agent.controllers.conversation.advising import (
+    name_neighbours,
+    propose_settings,
+    tell_candidate,
+    tell_reason,
+    tell_similar,
+)
 from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.privacy import mask_strange_text
 from automl_agent.controllers.tools.tool import Tool, builtin_parameters
@@ -11,10 +19,15 @@ from automl_agent.errors import PluginError, ToolError
 from automl_agent.experts.expert import Expert
 from automl_agent.experts.plan import Plan
 from automl_agent.experts.scripts import check_script, check_scripts
-from automl_agent.experts.search_space import complete_settings, default_settings
+from automl_agent.experts.search_space import (
+    change_settings,
+    complete_settings,
+    default_settings,
+)
 from automl_agent.knowledge.card_predictor import predict_from_card
+from automl_agent.knowledge.forecast import LANGUAGE_MODEL
+from automl_agent.knowledge.transfer import Transfer
 from automl_agent.plugins import guard_call
-from automl_agent.training.scoring import chance_score
 
 _MAX_UNFIT = 5
 _MAX_DESCRIPTION = 200
@@ -57,18 +70,41 @@ def assign_expert(session: Session, *, expert: str, reason: str) -> dict[str, An
     stem = expert if session.task_id == "t1" else f"{session.task_id}-{expert}"
     later = (f"{stem}-v{number}" for number in itertools.count(2))
     names = itertools.chain([stem], later)
+    settings, transfer = _first_settings(session, card)
     plan_id = next(name for name in names if name not in session.plans)
     session.plans[plan_id] = Plan(
         plan_id=plan_id,
         data_card=session.known_card,
         model_card=card,
         resources=session.resources,
-        settings=_first_settings(session, card),
+        settings=settings,
+        neighbours=name_neighbours(transfer),
         constraints=tuple(str(constraint) for constraint in session.constraints),
     )
     session.emit("expert_assigned", {"plan_id": plan_id, "expert": expert, "reason": reason})
-    space = [_show_parameter(p) for p in card.to_json()["search_space"]]
-    return {"plan_id": plan_id, "search_space": space}
+    told: dict[str, Any] = {"plan_id": plan_id, "settings": dict(settings)}
+    if transfer is not None:
+        session.emit("settings_transferred", {"plan_id": plan_id, "reason": transfer.reason})
+        told["settings_come_from"] = tell_reason(transfer)
+    return told | {"search_space": [_show_parameter(p) for p in card.to_json()["search_space"]]}
+
+
+def find_similar_datasets(
+    session: Session, *, expert: str | None = None, limit: int = 3
+) -> dict[str, Any]:
+    """The known data sets most like this one, and what an expert is expected to reach by them."""
+    advisor = session.advisor
+    if advisor is None:
+        return {"similar": [], "shares": ""}
+    told = tell_similar(advisor.find_similar(session.known_card, limit))
+    if expert is None:
+        return told
+    transfer = propose_settings(session, session.plugins.experts[expert].card)
+    if transfer is None:
+        return told
+    proposed = transfer.candidates[:limit] if transfer.is_transferred else ()
+    settings = [tell_candidate(candidate) for candidate in proposed]
+    return told | {"expert": expert, "reason": tell_reason(transfer), "proposed": settings}
 
 
 def write_script(
@@ -97,37 +133,65 @@ def set_hyperparameters(
 ) -> dict[str, Any]:
     """Set the hyperparameters of a plan's first trial."""
     plan = session.find_plan(plan_id)
-    complete = complete_settings(plan.model_card, settings)
+    complete = change_settings(plan.model_card, plan.settings, settings)
     session.change_plan(plan_id, settings=complete)
     return {"plan_id": plan_id, "settings": complete}
 
 
-def predict_training_log(session: Session, *, plan_id: str) -> dict[str, Any]:
+def predict_training_log(
+    session: Session, *, plan_id: str, expected: dict[str, float] | None = None
+) -> dict[str, Any]:
     """Write down how the training will go, before it."""
     plan = session.find_plan(plan_id)
     check_scripts(plan.scripts, plan.model_card)
-    chance = chance_score(session.metric, plan.data_card)
+    chance = session.find_chance()
     assert chance is not None  # a profiled card has the statistics of its labels
-    log = predict_from_card(plan.data_card, plan.model_card, session.metric, chance=chance)
+    if expected is not None:
+        session.told_logs[plan_id] = _read_expected(session, plan, expected)
+    log, *parts = session.forecast(plan, plan.settings, session.metric, chance=chance)
     plan = session.change_plan(plan_id, predicted_log=log)
     if not plan.generated:
         # Its warm-up needs nobody's leave and goes on while the person reads the plan.
         session.open_batch(plan)
-    return {"plan_id": plan_id, "final": log.to_json()["points"][-1], "seconds": log.seconds}
+    finals = {part.predictor: float(f"{part.final.median:.4g}") for part in parts}
+    return {
+        "plan_id": plan_id,
+        "final": log.to_json()["points"][-1],
+        "seconds": log.seconds,
+        "predictors": finals,
+    }
 
 
-def _first_settings(session: Session, card: ModelCard) -> Settings:
-    """The expert's defaults or, where an earlier result is to be improved, its best ones there."""
+def _first_settings(session: Session, card: ModelCard) -> tuple[Settings, Transfer | None]:
+    """The settings that a plan begins with, and the transfer that they come from.
+
+    Where an earlier result is to be improved, they are the expert's best ones there; else what did
+    well on similar data sets; else the expert's defaults.
+    """
     rows = session.earlier["leaderboard"] if session.earlier else ()
     best: Settings = next((row["settings"] for row in rows if row["expert"] == card.name), {})
-    return complete_settings(card, best) if best else default_settings(card)
+    if best:
+        return complete_settings(card, best), None
+    transfer = propose_settings(session, card)
+    if transfer is None or not transfer.is_transferred:
+        return default_settings(card), transfer
+    return transfer.candidates[0].settings, transfer
+
+
+def _read_expected(session: Session, plan: Plan, expected: dict[str, float]) -> PredictedLog:
+    """What a language model expects of a plan, as a predicted log of one point."""
+    final = expected["final"]
+    low, high = sorted((expected.get("low", final), expected.get("high", final)))
+    if not low <= final <= high:
+        raise ToolError(f"The final {final} is not between low {low} and high {high}.")
+    n_steps = plan.model_card.expectations[plan.data_card.task].n_steps
+    point = PredictedPoint(n_steps, median=final, low=low, high=high)
+    return PredictedLog(LANGUAGE_MODEL, session.metric.name, (point,), 0.0, 0.0)
 
 
 def _describe_expert(session: Session, expert: Expert, words: list[str]) -> dict[str, Any]:
-    card, data = expert.card, session.known_card
-    chance = chance_score(session.metric, data)
-    assert chance is not None
-    expected = predict_from_card(data, card, session.metric, chance=chance).final.median
+    card = expert.card
+    expected = _expect_score(session, card)
     text = f"{card.name} {card.structure} {card.description}".lower()
     return {
         "expert": card.name,
@@ -136,6 +200,16 @@ def _describe_expert(session: Session, expert: Expert, words: list[str]) -> dict
         "expected_score": float(f"{expected:.4g}"),
         "n_words_found": sum(word in text for word in words),
     }
+
+
+def _expect_score(session: Session, card: ModelCard) -> float:
+    """What the expert is expected to reach: by similar data sets, or by its card alone."""
+    transfer = propose_settings(session, card)
+    if transfer is not None and transfer.is_transferred:
+        return transfer.candidates[0].expected
+    chance = session.find_chance()
+    assert chance is not None  # a profiled card has the statistics of its labels
+    return predict_from_card(session.known_card, card, session.metric, chance=chance).final.median
 
 
 def _show_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
@@ -192,6 +266,13 @@ PLANNING_TOOLS = (
         "Find the installed experts that fit the data set, by their model cards.",
         builtin_parameters("search_experts"),
         search_experts,
+        _before_approval,
+    ),
+    Tool(
+        "find_similar_datasets",
+        "Find the known data sets most like this one, and settings that did well on them.",
+        builtin_parameters("find_similar_datasets"),
+        find_similar_datasets,
         _before_approval,
     ),
     Tool(

@@ -19,6 +19,7 @@ from automl_agent.errors import InputError, ToolError, suggest
 from automl_agent.plugins import Plugins
 from automl_agent.training.constraints import Constraint, check_task, parse_constraint, resolve
 from automl_agent.training.dataset import write_dataset
+from automl_agent.training.landmarks import add_landmarks
 from automl_agent.training.scoring import find_metric
 
 if TYPE_CHECKING:
@@ -206,6 +207,7 @@ def _prepare(session: Session, card: DataCard) -> dict[str, Any]:
         seed=session.request.seed,
         holdout=holdout,
     )
+    card = add_landmarks(card, session.dataset)
     session.constraints = read_constraints(session.request, card, session.plugins)
     session.card = card
     write_card(session)

@@ -6,13 +6,13 @@ from automl_agent.controllers.conversation.session import CLOSING_S, MAX_REPAIRS
 from automl_agent.controllers.privacy import show_failure
 from automl_agent.controllers.tools.tool import Tool, builtin_parameters
 from automl_agent.errors import ToolError, suggest
-from automl_agent.experts.plan import Plan
 from automl_agent.training.delivery import deliver, save_model
 from automl_agent.training.training_log import LogRecord, read_log
 from automl_agent.training.trial import Trial
 
 _MAX_SHOWN_TRIALS = 12
 _MAX_SHOWN_FAILED = 3
+_MAX_SHOWN_STOPPED = 3
 
 
 def train(session: Session, *, plan_id: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def train(session: Session, *, plan_id: str) -> dict[str, Any]:
     session.pass_gate()
     plan = session.find_plan(plan_id)  # the person may have changed its hyperparameters
     trial = session.run_trial(plan, plan.settings)
-    scored = _score_prediction(session, plan, trial)
+    scored = _note_prediction(session, trial)
     told = scored and {k: _round(v) if type(v) is float else v for k, v in scored.items()}
     return _show_trial(session, trial) | {"prediction": told}
 
@@ -43,7 +43,9 @@ def tune(session: Session, *, plan_id: str, n_trials: int) -> dict[str, Any]:
     loss = session.metric.loss
     best = min(scored, key=lambda trial: loss(trial.score or 0.0), default=None)
     told = best and _show_trial(session, best)
-    return {"n_trials": len(trials), "best": told, "stopped": stopped}
+    given_up = [trial for trial in trials if trial.is_stopped]
+    more = {"n_stopped_early": len(given_up)} if given_up else {}
+    return {"n_trials": len(trials), "best": told, "stopped": stopped, **more}
 
 
 def read_training_log(session: Session, *, trial_id: str, n_points: int = 20) -> dict[str, Any]:
@@ -67,14 +69,22 @@ def compare_trials(session: Session) -> dict[str, Any]:
     """All trials, the best first."""
     loss = session.metric.loss
     finished = sorted(session.finished_trials, key=lambda trial: loss(trial.score or 0.0))
-    failed = [trial for trial in session.trials if trial.score is None]
-    trials = [*finished[:_MAX_SHOWN_TRIALS], *failed[:_MAX_SHOWN_FAILED]]
+    ended_early = [trial for trial in session.trials if trial.is_stopped]
+    failed = [trial for trial in session.trials if trial.score is None and not trial.is_stopped]
+    trials = [
+        *finished[:_MAX_SHOWN_TRIALS],
+        *ended_early[:_MAX_SHOWN_STOPPED],
+        *failed[:_MAX_SHOWN_FAILED],
+    ]
+    saved_s = sum(trial.saved_s or 0.0 for trial in ended_early)
+    more = {"n_stopped_early": len(ended_early), "saved_seconds": round(saved_s, 1)}
     return {
         "metric": session.metric.name,
         "trials": [_show_trial(session, trial) for trial in trials],
         "n_trials": len(session.trials),
         "time_left_s": round(session.budget.time_left_s, 1),
         "n_trials_left": session.budget.n_trials_left,
+        **(more if ended_early else {}),
     }
 
 
@@ -116,27 +126,28 @@ def find_training_log(session: Session, trial_id: str) -> list[LogRecord]:
     return read_log(trials[trial_id].folder / "training_log.jsonl")
 
 
-def _score_prediction(session: Session, plan: Plan, trial: Trial) -> dict[str, Any] | None:
-    """The predicted log against what came; recorded once."""
-    log = plan.predicted_log
-    if log is None or trial.score is None or trial.settings != plan.settings:
+def _note_prediction(session: Session, trial: Trial) -> dict[str, Any] | None:
+    """How what was predicted of a plan came out: of its first trial that could be scored."""
+    entry = session.scores.get(trial.trial_id)
+    if entry is None or entry.state != "scored":
         return None
-    if any(scored["plan_id"] == plan.plan_id for scored in session.predictions):
+    if any(scored["plan_id"] == trial.plan_id for scored in session.predictions):
         return None
+    prediction = entry.prediction
     outcome = {
-        "plan_id": plan.plan_id,
-        "predictor": log.predictor,
-        "predicted": log.final.median,
-        "low": log.final.low,
-        "high": log.final.high,
-        "measured": trial.score,
-        "is_inside": log.final.low <= trial.score <= log.final.high,
-        "predicted_seconds": log.seconds,
-        "measured_seconds": round(trial.seconds, 3),
-        "predicted_memory_mib": log.memory_mib,
-        "measured_memory_mib": round(trial.max_rss_mib, 1),
+        "plan_id": trial.plan_id,
+        "predictor": prediction.predictor,
+        "predicted": prediction.final.median,
+        "low": prediction.final.low,
+        "high": prediction.final.high,
+        "measured": entry.score,
+        "error": entry.error,
+        "is_inside": entry.is_inside,
+        "predicted_seconds": prediction.seconds,
+        "measured_seconds": entry.seconds,
+        "predicted_memory_mib": prediction.memory_mib,
+        "measured_memory_mib": entry.memory_mib,
     }
-    session.journal.end("predictions", session.run_id, plan.plan_id, "done", outcome)
     session.predictions.append(outcome)
     session.emit("prediction_scored", outcome)
     return outcome
@@ -154,7 +165,15 @@ def _show_trial(session: Session, trial: Trial) -> dict[str, Any]:
         "max_rss_mib": round(trial.max_rss_mib),
         "n_steps": trial.n_steps,
     }
-    if trial.score is None:
+    entry = session.scores.get(trial.trial_id)
+    if entry is not None and entry.score is not None:
+        shown["predicted"] = _round(entry.prediction.final.median)
+        shown["is_as_predicted"] = entry.is_inside
+    if trial.is_stopped:
+        # The framework's own words, which hold nothing but numbers and the metric's name.
+        shown["stopped_early"] = trial.message
+        shown["expected_score"] = trial.expected_score and _round(trial.expected_score)
+    elif trial.score is None:
         plan = session.plans[trial.plan_id]
         shown["failure"] = show_failure(trial.message, dict(plan.scripts), session.privacy)
         if plan.generated:

@@ -259,6 +259,7 @@ class Agent:
         else:
             document = card.to_json() if isinstance(card, DataCard) else card
             data = parse_stated_card(document, metric=metric)
+        encoder = choose_encoder(self.configuration.encoder, self.plugins.encoders)
         return recommend(
             data,
             self.plugins.experts,
@@ -266,9 +267,7 @@ class Agent:
             resources=available_resources(),
             names=as_names(experts),
             limit=limit,
-            advisor=open_advisor(
-                self.home, choose_encoder(self.configuration.encoder, self.plugins.encoders)
-            ),
+            advisor=open_advisor(self.home, encoder) if self.configuration.transfers else None,
         )
 
     def load(self, run_id: str) -> Result:
@@ -362,6 +361,7 @@ class Agent:
             withheld=frozenset(withheld),
             remembers=self.configuration.remembers,
             encoder=self.configuration.encoder,
+            transfers=self.configuration.transfers,
         )
         configuration = self.configuration
         return Conversation(

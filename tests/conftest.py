@@ -45,6 +45,14 @@ def own_configuration(
 
 
 @pytest.fixture(autouse=True, scope="session")
+def no_transfer() -> Iterator[None]:
+    """What earlier trainings say has tests of its own; all else begins with the defaults."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_AGENT_KNOWLEDGE_TRANSFER", "false")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def default_sandbox() -> Iterator[None]:
     """What a container does has tests of its own; all else runs in a process, and sooner."""
     with pytest.MonkeyPatch.context() as patch:

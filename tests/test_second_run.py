@@ -35,6 +35,7 @@ def test_the_second_run_on_a_similar_table_starts_better_than_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without the packaged knowledge, so that all there is to know was learnt here.
+    monkeypatch.setenv("AUTOML_AGENT_KNOWLEDGE_TRANSFER", "true")
     monkeypatch.setattr(knowledge, "find_base", lambda _version: [])
     learnt, fresh = tmp_path / "learnt", tmp_path / "fresh"
     run(learnt, seed=1, n_trials=8)

@@ -40,6 +40,9 @@ def test_the_wheel_holds_the_packages_files_and_no_others(wheels: Path) -> None:
         "automl_agent/_assets/sandbox/Dockerfile",
         "automl_agent/_assets/sandbox/requirements.lock",
         "automl_agent/py.typed",
+        "automl_agent/knowledge/base/knowledge.jsonl.gz",
+        "automl_agent/knowledge/base/scales.json",
+        "automl_agent/knowledge/base/vectors.npz",
     }
 
 
@@ -50,7 +53,11 @@ def test_the_wheel_trains_in_a_fresh_environment(wheels: Path, tmp_path: Path) -
     done = subprocess.run(
         [*command, "--trials", "1", "--output-format", "json"],
         cwd=tmp_path,
-        env={**os.environ, "AUTOML_AGENT_HOME": str(tmp_path / "home")},
+        env={
+            **os.environ,
+            "AUTOML_AGENT_HOME": str(tmp_path / "home"),
+            "AUTOML_AGENT_KNOWLEDGE_TRANSFER": "true",
+        },
         capture_output=True,
         text=True,
         check=False,

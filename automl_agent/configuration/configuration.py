@@ -103,6 +103,11 @@ class Configuration:
         """Whether finished trials are kept for later runs."""
         return cast(bool, self["knowledge.remember"])
 
+    @property
+    def transfers(self) -> bool:
+        """Whether runs begin with what earlier trainings say, and are predicted from them."""
+        return cast(bool, self["knowledge.transfer"])
+
     def find_endpoint(self, name: str) -> Endpoint:
         """The endpoint of that name, which has a base URL.
 

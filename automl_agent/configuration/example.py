@@ -26,6 +26,10 @@ EXAMPLE = """\
 #[knowledge]
 #remember = true
 
+# Whether runs begin with what worked on similar tables, and are predicted from their curves;
+# without it they begin with the experts' defaults.
+#transfer = true
+
 # What compares the texts of data cards: the packaged all-MiniLM-L6-v2, an encoder of a plugin, the
 # folder or hub name of a sentence-transformers model, or none. Stands only in your own file.
 #encoder = "all-MiniLM-L6-v2"

@@ -165,4 +165,5 @@ SETTING_TYPES: Mapping[str, SettingType] = {
         "the name of an encoder, the folder or hub name of a sentence-transformers model, or none",
     ),
     "knowledge.remember": SettingType(True, _read_switch, "true, false"),
+    "knowledge.transfer": SettingType(True, _read_switch, "true, false"),
 }

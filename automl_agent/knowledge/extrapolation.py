@@ -28,6 +28,8 @@ _QUANTILES = (0.1, 0.5, 0.9)
 _LOOK_BACK = (2.0, 4.0)
 # How much a difference in slope counts against one in a setting that spans the whole range.
 _SLOPE_WEIGHT = 6.0
+# Of the common grid of steps, by their logarithms.
+_N_GRID = 64
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Extrapolator:
     def __init__(
         self, curves: Sequence[Curve], settings: "Array", metric: Metric, chance: float
     ) -> None:
-        self._curves = curves
+        self._curves = _Curves(curves)
         self._settings = settings
         self._metric = metric
         self._chance = chance
@@ -84,7 +86,7 @@ class Extrapolator:
         if not points:
             return prior.final
         running = make_curve(points, self._settings, self._metric, self._chance)
-        gains = self._find_gains(running)
+        gains = self._curves.find_gains(running)
         if len(gains) < MIN_CURVES:
             return _narrow(prior, points, self._metric)
         now = float(running.losses[-1])
@@ -93,33 +95,57 @@ class Extrapolator:
         step = max(prior.final.step, points[-1].step)
         return PredictedPoint(step, median=scores[1], low=scores[0], high=scores[2])
 
-    def _find_gains(self, running: Curve) -> "Array":
+
+class _Curves:
+    """Many curves on one grid of steps, so that all are looked at together."""
+
+    def __init__(self, curves: Sequence[Curve]) -> None:
+        import numpy as np
+
+        longest = max((float(curve.log_steps[-1]) for curve in curves), default=1.0)
+        self._grid = np.linspace(0, max(longest, 1.0), _N_GRID)
+        losses = [np.interp(self._grid, curve.log_steps, curve.losses) for curve in curves]
+        self._losses = np.array(losses).reshape(len(curves), _N_GRID)
+        self._ends = np.array([curve.log_steps[-1] for curve in curves])
+        self._finals = np.array([curve.losses[-1] for curve in curves])
+        self._settings = np.array([curve.settings for curve in curves])
+
+    def find_gains(self, running: Curve) -> "Array":
         """The remaining loss that the most alike curves still lost after the same step, (n,)."""
         import numpy as np
 
         now = float(running.log_steps[-1])
-        longer = [curve for curve in self._curves if curve.log_steps[-1] > now]
+        longer = np.flatnonzero(self._ends > now)
         if len(longer) < MIN_CURVES:
             return np.array([])
-        alike = [_difference(running, curve, now) for curve in longer]
-        nearest = np.argsort(alike, kind="stable")[:N_CURVES]
-        gains: Array = np.array([_loss_at(longer[i], now) - longer[i].losses[-1] for i in nearest])
-        return gains
+        nearest = longer[self._differ(running, longer).argsort(kind="stable")[:N_CURVES]]
+        gains: Array = self._losses_at(now)[nearest] - self._finals[nearest]
+        return gains.clip(min=0)
 
+    def _differ(self, running: Curve, others: "Array") -> "Array":
+        """How unlike curves are to the running one until its last step, (n,)."""
+        import numpy as np
 
-def _difference(running: Curve, other: Curve, now: float) -> float:
-    """How unlike two curves are until a step."""
-    import numpy as np
+        now = float(running.log_steps[-1])
+        places = [now, *(now - math.log(times) for times in _LOOK_BACK)]
+        own = [_loss_at(running, place) for place in places]
+        theirs = [self._losses_at(place)[others] for place in places]
+        by_setting = ((self._settings[others] - running.settings) ** 2).sum(axis=1)
+        by_slope = np.hypot(
+            (theirs[0] - theirs[1]) - (own[0] - own[1]), (theirs[1] - theirs[2]) - (own[1] - own[2])
+        )
+        difference: Array = by_setting + _SLOPE_WEIGHT * by_slope + (theirs[0] - own[0]) ** 2
+        return difference
 
-    by_setting = float(((running.settings - other.settings) ** 2).sum())
-    slopes = [
-        (_loss_at(curve, now - math.log(a)) - _loss_at(curve, now - math.log(b)))
-        for curve in (running, other)
-        for a, b in ((1.0, _LOOK_BACK[0]), _LOOK_BACK)
-    ]
-    by_slope = float(np.hypot(slopes[0] - slopes[2], slopes[1] - slopes[3]))
-    by_place = _loss_at(running, now) - _loss_at(other, now)
-    return by_setting + _SLOPE_WEIGHT * by_slope + by_place**2
+    def _losses_at(self, log_step: float) -> "Array":
+        """The remaining loss of all curves after a step, (n,)."""
+        import numpy as np
+
+        place = float(np.interp(log_step, self._grid, np.arange(_N_GRID)))
+        left = min(int(place), _N_GRID - 2)
+        share = place - left
+        losses: Array = (1 - share) * self._losses[:, left] + share * self._losses[:, left + 1]
+        return losses
 
 
 def _loss_at(curve: Curve, log_step: float) -> float:

@@ -45,7 +45,9 @@ def recommend(
     data = read_stated_card(card, metric=metric)
     plugins = load_all_plugins()
     warn_of_failures(plugins.failures)
-    encoder = choose_encoder(load_configuration().encoder, plugins.encoders)
+    configuration = load_configuration()
+    encoder = choose_encoder(configuration.encoder, plugins.encoders)
+    advisor = open_advisor(home_folder(), encoder, warn=lambda text: click.echo(text, err=True))
     recommended = recommendation.recommend(
         data,
         plugins.experts,
@@ -53,7 +55,7 @@ def recommend(
         resources=available_resources(),
         names=names,
         limit=limit,
-        advisor=open_advisor(home_folder(), encoder, warn=lambda text: click.echo(text, err=True)),
+        advisor=advisor if configuration.transfers else None,
     )
     if output_format == "json":
         print_json(recommended.to_json())

@@ -22,9 +22,9 @@ from automl_agent.errors import InputError, UnknownNameError
 PROJECT = "automl-agent.toml"
 NAMES = (
     "controller", "privacy", "budget_usd", "budget_tokens", "time", "trials", "sandbox",
-    "knowledge.remember",
+    "knowledge.remember", "knowledge.transfer",
 )  # fmt: skip
-DEFAULTS = ("planner", "schema", None, None, 300.0, 20, "auto", True)
+DEFAULTS = ("planner", "schema", None, None, 300.0, 20, "auto", True, True)
 
 texts = st.from_regex(r"[a-z]{1,9}(:[a-z0-9:./-]{1,9})?", fullmatch=True)
 VALUES: dict[str, st.SearchStrategy[object]] = {
@@ -36,6 +36,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "trials": st.integers(1, 10**6),
     "sandbox": st.sampled_from(["auto", "docker", "process"]),
     "knowledge.remember": st.booleans(),
+    "knowledge.transfer": st.booleans(),
 }
 layers = st.fixed_dictionaries({}, optional=VALUES)
 # What a project's file may only tighten has a test of its own.

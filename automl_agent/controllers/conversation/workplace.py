@@ -40,7 +40,7 @@ class Workplace:
     emit: told of each event, its name and plain JSON values.
     withheld: the tools that plugins changed since the person trusted them.
     remembers: whether finished trials are kept for later runs. encoder: the name of the one that
-        compares data cards, as the configuration has it.
+        compares data cards. transfers: whether runs begin with what earlier ones say.
     """
 
     home: Path
@@ -54,6 +54,7 @@ class Workplace:
     withheld: frozenset[str] = frozenset()
     remembers: bool = False
     encoder: str = "none"
+    transfers: bool = False
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -108,7 +109,8 @@ class Workplace:
                 privacy=privacy,
                 knowledge=self.knowledge,
             )
-            advise(session, self.advisor)
+            if self.transfers:
+                advise(session, self.advisor)
             document = request.to_json()
             self.journal.begin_run(session.run_id, document, conversation_id=conversation_id)
             session.held = opened.pop_all()

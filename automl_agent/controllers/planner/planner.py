@@ -115,7 +115,8 @@ def _assign(
         experts.sort(key=lambda e: e["expert"] != earlier["expert"])
     calls: _Calls = []
     for expert in experts[:n_experts]:
-        reason = f"Expected score {expert['expected_score']:.4g}, from its card."
+        source = expert.get("expected_from", "its card")
+        reason = f"Expected score {expert['expected_score']:.4g}, from {source}."
         given = {"task_id": task_id, "expert": expert["expert"], "reason": reason}
         calls.append(("assign_expert", given))
     return "Assigning the experts with the best expected scores.", calls

@@ -191,25 +191,27 @@ def _read_expected(session: Session, plan: Plan, expected: dict[str, float]) -> 
 
 def _describe_expert(session: Session, expert: Expert, words: list[str]) -> dict[str, Any]:
     card = expert.card
-    expected = _expect_score(session, card)
+    expected, source = _expect_score(session, card)
     text = f"{card.name} {card.structure} {card.description}".lower()
     return {
         "expert": card.name,
         "structure": card.structure,
         "description": card.description[:_MAX_DESCRIPTION],
         "expected_score": float(f"{expected:.4g}"),
+        "expected_from": source,
         "n_words_found": sum(word in text for word in words),
     }
 
 
-def _expect_score(session: Session, card: ModelCard) -> float:
-    """What the expert is expected to reach: by similar data sets, or by its card alone."""
+def _expect_score(session: Session, card: ModelCard) -> tuple[float, str]:
+    """What the expert is expected to reach, and what says so."""
     transfer = propose_settings(session, card)
     if transfer is not None and transfer.is_transferred:
-        return transfer.candidates[0].expected
+        return transfer.candidates[0].expected, "similar data sets"
     chance = session.find_chance()
     assert chance is not None  # a profiled card has the statistics of its labels
-    return predict_from_card(session.known_card, card, session.metric, chance=chance).final.median
+    log = predict_from_card(session.known_card, card, session.metric, chance=chance)
+    return log.final.median, "its card"
 
 
 def _show_parameter(parameter: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,276 @@
+"""Zero-shot and few-shot transfer against defaults, random settings and a portfolio.
+
+    python benchmarks/knowledge/transfer.py --output FILE.json
+
+Each packaged table is left out with its whole family; settings for it are proposed from the cards
+of the others, and judged by the held-out scores that `trainings/` has of them. Regret: how far a
+choice is from the best setting of the list, as a share of the way from there to the list's median;
+means over tables, with 95 % bootstrap intervals. Of several trials the one with the best validation
+score counts, as in a run. `shuffled` proposes from the same records with the cards of the tables
+exchanged: what is left of the gain there does not come from similarity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pack import OUTPUT, find_complete, read_trainings
+from scipy.stats import spearmanr
+from tables import Table, list_tables
+from train import TRAININGS
+
+from automl_agent.agent import load_all_plugins
+from automl_agent.cards.data_card import DataCard
+from automl_agent.cards.metric import Metric
+from automl_agent.cards.model_card import ModelCard, Settings
+from automl_agent.knowledge.advisor import open_texts
+from automl_agent.knowledge.archive import read_archive
+from automl_agent.knowledge.forecast import predict_from_neighbours
+from automl_agent.knowledge.knowledge import Knowledge
+from automl_agent.knowledge.neighbourhood import Neighbourhood, find_neighbourhood
+from automl_agent.knowledge.packaged_encoder import PackagedEncoder
+from automl_agent.knowledge.record import KnownCard, Record
+from automl_agent.knowledge.store import KnowledgeStore
+from automl_agent.knowledge.text_space import TextSpace
+from automl_agent.knowledge.transfer import transfer_settings
+from automl_agent.training.scoring import chance_score
+
+Array = npt.NDArray[np.float64]
+N_RANDOM_DRAWS = 200
+BUDGETS = (1, 4, 16, 64)
+N_TRIALS = 4
+# All knowledge here is packaged; nothing of this machine is read.
+UNUSED = Path(os.devnull)
+
+
+@dataclass
+class PartialKnowledge(Knowledge):
+    """The packaged knowledge without some cards."""
+
+    kept: Mapping[str, KnownCard] = None  # type: ignore[assignment]
+    kept_records: Sequence[Record] = ()
+
+    @property
+    def cards(self) -> Sequence[KnownCard]:
+        """The cards that are kept."""
+        return tuple(self.kept.values())
+
+    def records(
+        self, expert: str | None = None, card_ids: Collection[str] | None = None
+    ) -> Sequence[Record]:
+        """The records of kept cards."""
+        return [
+            r
+            for r in self.kept_records
+            if r.card_id in self.kept
+            and (expert is None or r.expert == expert)
+            and (card_ids is None or r.card_id in card_ids)
+        ]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A table's real scores. valid, holdout: (n_splits, n_settings), losses, smaller is better."""
+
+    table: Table
+    known: KnownCard
+    settings: list[Settings]
+    valid: Array
+    holdout: Array
+
+    def regret(self, losses: float | Array) -> Array:
+        """Of held-out losses averaged over splits; 0: the best setting, 1: the list's median."""
+        mean = self.holdout.mean(axis=0)
+        best = mean.min()
+        span = max(float(np.median(mean) - best), 1e-12)
+        regret: Array = (np.asarray(losses) - best) / span
+        return regret
+
+    def choose(self, places: Sequence[int]) -> float:
+        """The held-out loss of the trial with the best validation score, a mean over splits."""
+        rows = np.arange(len(self.valid))
+        best = np.array(places)[self.valid[:, places].argmin(axis=1)]
+        return float(self.holdout[rows, best].mean())
+
+
+def read_measured(expert: ModelCard, metrics: Mapping[str, Metric]) -> list[Measured]:
+    archive = read_archive(OUTPUT)
+    by_name = {known.card.name: known for known in archive.cards.values()}
+    found = []
+    for table in list_tables():
+        known = by_name.get(table.name)
+        splits = find_complete(read_trainings(TRAININGS, table), expert.name)
+        if known is None or not splits:
+            continue
+        metric = metrics[known.card.metric]
+        numbers = sorted(number for name, number in splits[0] if name == expert.name)
+        loss = {
+            part: np.array(
+                [
+                    [metric.loss(s[expert.name, n]["scores"][part][metric.name]) for n in numbers]
+                    for s in splits
+                ]
+            )
+            for part in ("valid", "holdout")
+        }
+        settings = [splits[0][expert.name, number]["settings"] for number in numbers]
+        found.append(Measured(table, known, settings, loss["valid"], loss["holdout"]))
+    return found
+
+
+def judge(
+    measured: Measured, others: Knowledge, expert: ModelCard, metric: Metric, texts: TextSpace
+) -> dict[str, float]:
+    """The regret of what is proposed, and how well predicted scores agree with real ones."""
+    chance = chance_score(metric, measured.known.card)
+    assert chance is not None
+    found = find_neighbourhood(
+        measured.known.card, expert, metric, chance=chance, knowledge=others, texts=texts
+    )
+    transfer = transfer_settings(found, expert, n_candidates=N_TRIALS)
+    places = [
+        measured.settings.index(dict(c.settings))
+        for c in transfer.candidates
+        if dict(c.settings) in measured.settings
+    ][:N_TRIALS] or [0]
+    result = {
+        "zero_shot": float(measured.regret(measured.choose(places[:1]))),
+        f"{N_TRIALS}_trials": float(measured.regret(measured.choose(places))),
+        "is_transferred": float(transfer.is_transferred),
+    }
+    return result | (_judge_predictions(measured, found, metric, chance) if found else {})
+
+
+def _judge_predictions(
+    measured: Measured, found: Neighbourhood, metric: Metric, chance: float
+) -> dict[str, float]:
+    finals = [predict_from_neighbours(found, settings).final for settings in measured.settings]
+    real = (measured.valid.mean(axis=0) + measured.holdout.mean(axis=0)) / 2
+    predicted = np.array([metric.loss(final.median) for final in finals])
+    bounds = np.sort([[metric.loss(f.low), metric.loss(f.high)] for f in finals], axis=1)
+    single = measured.valid[0]
+    way = abs(metric.ideal - chance)
+    return {
+        "spearman": float(spearmanr(predicted, real)[0]),
+        "error": float(np.abs(predicted - real).mean() / way),
+        "share_of_chance": float(np.mean(np.abs(real - metric.loss(metric.ideal)) / way)),
+        "coverage": float(((bounds[:, 0] <= single) & (single <= bounds[:, 1])).mean()),
+    }
+
+
+def compare(measured: Measured, others: Sequence[Measured]) -> dict[str, float]:
+    """The regrets of what knows nothing of the table."""
+    random = np.random.default_rng(0)
+    n = len(measured.settings)
+    found = {"default": float(measured.regret(measured.choose([0])))}
+    for budget in BUDGETS:
+        drawn = [
+            measured.choose(random.choice(n, min(budget, n), replace=False).tolist())
+            for _ in range(N_RANDOM_DRAWS)
+        ]
+        found[f"random_{budget}"] = float(measured.regret(float(np.mean(drawn))))
+    ranks = [np.argsort(np.argsort(o.valid.mean(axis=0) + o.holdout.mean(axis=0))) for o in others]
+    found["portfolio"] = float(measured.regret(measured.choose([int(np.mean(ranks, 0).argmin())])))
+    return found
+
+
+def run(name: str, home: Path, *, seed: int) -> dict[str, object]:
+    plugins = load_all_plugins()
+    expert, metrics = plugins.experts[name].card, dict(plugins.metrics)
+    archive = read_archive(OUTPUT)
+    records = list(archive.records(expert=name))
+    tables = read_measured(expert, metrics)
+    texts = open_texts(home, PackagedEncoder())
+    shuffled = _shuffle([t.known for t in tables], seed)
+    rows: list[dict[str, Any]] = []
+    for measured in tables:
+        family = measured.table.family
+        others = [t for t in tables if t.table.family != family]
+        metric = metrics[measured.known.card.metric]
+        row: dict[str, float] = compare(measured, others)
+        kept = {t.known.card_id: t.known for t in others}
+        knowledge = PartialKnowledge(KnowledgeStore(UNUSED), kept=kept, kept_records=records)
+        row |= judge(measured, knowledge, expert, metric, texts)
+        exchanged = {i: replace(k, card=shuffled[i]) for i, k in kept.items()}
+        control = _exchange(exchanged, records)
+        row["shuffled"] = judge(measured, control, expert, metric, texts)["zero_shot"]
+        print(measured.table.name, {k: round(v, 3) for k, v in row.items()}, file=sys.stderr)
+        rows.append({"table": measured.table.name, **row})
+    _add_mean_of_tables(rows)
+    return {"expert": name, "tables": rows, "summary": summarise(rows)}
+
+
+def _add_mean_of_tables(rows: Sequence[dict[str, Any]]) -> None:
+    """The error of predicting for each table the mean loss of all, as a share of chance."""
+    shares = {row["table"]: row["share_of_chance"] for row in rows if "share_of_chance" in row}
+    mean = float(np.mean(list(shares.values())))
+    for row in rows:
+        if row["table"] in shares:
+            row["error_of_mean_of_tables"] = abs(mean - shares[row["table"]])
+
+
+def _shuffle(known: Sequence[KnownCard], seed: int) -> dict[str, DataCard]:
+    """For each card the card of another table of the same kind of task."""
+    random = np.random.default_rng(seed)
+    found: dict[str, DataCard] = {}
+    for task in {k.card.task for k in known}:
+        same = [k for k in known if k.card.task == task]
+        order = random.permutation(len(same))
+        found |= {a.card_id: same[b].card for a, b in zip(same, order, strict=True)}
+    return found
+
+
+def _exchange(cards: Mapping[str, KnownCard], records: Sequence[Record]) -> PartialKnowledge:
+    moved = [
+        replace(record, card_id=cards[record.card_id].card_id)
+        for record in records
+        if record.card_id in cards
+    ]
+    kept = {known.card_id: known for known in cards.values()}
+    return PartialKnowledge(KnowledgeStore(UNUSED), kept=kept, kept_records=moved)
+
+
+def summarise(rows: Sequence[Mapping[str, object]]) -> dict[str, dict[str, float]]:
+    random = np.random.default_rng(0)
+    names = [key for key in rows[0] if key != "table"]
+    found = {}
+    for name in names:
+        values = np.array([row[name] for row in rows if name in row], dtype=float)
+        values = values[np.isfinite(values)]
+        means = [random.choice(values, len(values)).mean() for _ in range(2000)]
+        low, high = np.quantile(means, [0.025, 0.975])
+        found[name] = {
+            "mean": round(float(values.mean()), 4),
+            "low": round(float(low), 4),
+            "high": round(float(high), 4),
+            "median": round(float(np.median(values)), 4),
+        }
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--expert", nargs="+", default=["xgboost", "linear", "extra-trees"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        results = [run(name, Path(home), seed=options.seed) for name in options.expert]
+    document = json.dumps(results, indent=1)
+    if options.output:
+        options.output.write_text(document, encoding="utf-8")
+    print(json.dumps({r["expert"]: r["summary"] for r in results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -21,14 +21,14 @@ from automl_agent.controllers.conversation.dialogue import Dialogue
 from automl_agent.controllers.conversation.workplace import Workplace, end_run
 from automl_agent.controllers.gate import Gate, OpenGate
 from automl_agent.controllers.mentions import check_folder
-from automl_agent.controllers.planner.planner import Planner
 from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.recommendation import Recommendation, recommend
 from automl_agent.controllers.request import Request, as_names, read_fixed
-from automl_agent.controllers.round import run_round
+from automl_agent.controllers.round import find_fallback, run_round
 from automl_agent.controllers.tools.trust import find_changed_tools
 from automl_agent.errors import SetupError, UnknownNameError
-from automl_agent.knowledge.advisor import open_advisor
+from automl_agent.knowledge.advisor import Advisor, open_advisor
+from automl_agent.knowledge.knowledge import open_knowledge
 from automl_agent.knowledge.sentence_encoder import choose_encoder
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result
@@ -203,7 +203,7 @@ class Agent:
             dialogue = Dialogue(
                 conversation=conversation,
                 model=model,
-                fallback=None if is_interactive else self._find_fallback(model),
+                fallback=None if is_interactive else find_fallback(model),
                 find_model=self.find_chat_model,
                 folder=check_folder(folder),
             )
@@ -259,7 +259,6 @@ class Agent:
         else:
             document = card.to_json() if isinstance(card, DataCard) else card
             data = parse_stated_card(document, metric=metric)
-        encoder = choose_encoder(self.configuration.encoder, self.plugins.encoders)
         return recommend(
             data,
             self.plugins.experts,
@@ -267,7 +266,7 @@ class Agent:
             resources=available_resources(),
             names=as_names(experts),
             limit=limit,
-            advisor=open_advisor(self.home, encoder) if self.configuration.transfers else None,
+            advisor=self._open_advisor() if self.configuration.transfers else None,
         )
 
     def load(self, run_id: str) -> Result:
@@ -336,7 +335,7 @@ class Agent:
         try:
             conversation.begin_round({"words": request.words, "task": request.to_told()})
             model = self.find_chat_model(self.configuration.controller)
-            outcome = run_round(conversation, model, self._find_fallback(model))
+            outcome = run_round(conversation, model, find_fallback(model))
         except BaseException as exc:
             status = "interrupted" if isinstance(exc, KeyboardInterrupt) else "failed"
             end_run(session, status, str(exc))
@@ -372,8 +371,10 @@ class Agent:
             privacy=configuration.privacy,
         )
 
-    def _find_fallback(self, model: ChatModel) -> ChatModel | None:
-        return None if isinstance(model, Planner) else Planner()
+    def _open_advisor(self) -> Advisor:
+        encoder = choose_encoder(self.configuration.encoder, self.plugins.encoders)
+        knowledge = open_knowledge(self.home, remembers=self.configuration.remembers)
+        return open_advisor(self.home, encoder, knowledge=knowledge)
 
     def _make_result(self, document: Mapping[str, Any]) -> Result:
         directory = find_run_directory(self.home, str(document["run_id"]))

@@ -11,6 +11,7 @@ from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.conversation.workplace import end_run
 from automl_agent.controllers.garbage import postponed_collections
 from automl_agent.controllers.loop import ANSWERED, DECLINED, FINISHED, run_loop
+from automl_agent.controllers.planner.planner import Planner
 from automl_agent.controllers.planner.transcript import DELIVERED
 from automl_agent.controllers.tools.training import deliver_model
 from automl_agent.errors import (
@@ -37,6 +38,11 @@ class Outcome:
     text: str
     results: tuple[Mapping[str, Any], ...] = ()
     error: UserError | None = None
+
+
+def find_fallback(model: ChatModel) -> ChatModel | None:
+    """What goes on where a model gives up: the planner, unless that was it."""
+    return None if isinstance(model, Planner) else Planner()
 
 
 def run_round(conversation: Conversation, model: ChatModel, fallback: ChatModel | None) -> Outcome:

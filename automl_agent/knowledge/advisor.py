@@ -138,18 +138,26 @@ def open_advisor(
     home: the folder of the state. encoder: None for no comparison of texts. knowledge: the
         machine's own by default. warn: told in a sentence what cannot be used.
     """
-    texts = open_texts(home, encoder, warn=warn)
-    return Advisor(knowledge or open_knowledge(home), texts, read_history)
+    knowledge = knowledge or open_knowledge(home)
+    texts = open_texts(home, encoder, keeps=knowledge.remembers, warn=warn)
+    return Advisor(knowledge, texts, read_history)
 
 
 def open_texts(
-    home: Path, encoder: Encoder | None, *, warn: Callable[[str], None] = lambda _text: None
+    home: Path,
+    encoder: Encoder | None,
+    *,
+    keeps: bool = True,
+    warn: Callable[[str], None] = lambda _text: None,
 ) -> TextSpace:
-    """Where texts of cards are compared: with the cache, and the embeddings that are packaged."""
+    """Where texts of cards are compared: with the cache, and the embeddings that are packaged.
+
+    keeps: whether new embeddings are kept on this machine.
+    """
     try:
         packaged = read_vectors(_VECTORS)
     except IndexCorruptError as exc:
         packaged = {}
         warn(f"{exc} Install the package again.")
-    cache = EmbeddingCache(embeddings_path(home), packaged=packaged, warn=warn)
+    cache = EmbeddingCache(embeddings_path(home), packaged=packaged, keeps=keeps, warn=warn)
     return TextSpace(encoder, cache=cache, warn=warn)

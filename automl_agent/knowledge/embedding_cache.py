@@ -28,9 +28,11 @@ class EmbeddingCache:
         path: Path,
         *,
         packaged: Mapping[bytes, Array] | None = None,
+        keeps: bool = True,
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._path = path
+        self._keeps = keeps
         self._packaged = packaged or {}
         self._warn = warn
 
@@ -79,6 +81,8 @@ class EmbeddingCache:
         return found
 
     def _write(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        if not self._keeps:
+            return
         with self._guard():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._connect() as connection, connection:

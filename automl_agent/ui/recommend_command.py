@@ -38,6 +38,7 @@ def recommend(
     from automl_agent.configuration.configuration import load_configuration
     from automl_agent.controllers import recommendation
     from automl_agent.knowledge.advisor import open_advisor
+    from automl_agent.knowledge.knowledge import open_knowledge
     from automl_agent.knowledge.sentence_encoder import choose_encoder
     from automl_agent.runs.run_directory import home_folder
     from automl_agent.sandboxes.resources import available_resources
@@ -47,7 +48,12 @@ def recommend(
     warn_of_failures(plugins.failures)
     configuration = load_configuration()
     encoder = choose_encoder(configuration.encoder, plugins.encoders)
-    advisor = open_advisor(home_folder(), encoder, warn=lambda text: click.echo(text, err=True))
+    advisor = open_advisor(
+        home_folder(),
+        encoder,
+        knowledge=open_knowledge(home_folder(), remembers=configuration.remembers),
+        warn=lambda text: click.echo(text, err=True),
+    )
     recommended = recommendation.recommend(
         data,
         plugins.experts,

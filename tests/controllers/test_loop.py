@@ -64,7 +64,7 @@ def test_tools_are_offered_stage_by_stage(make_session: MakeSession) -> None:
     _, model = run_script(session, [PROFILE], PLAN[1:3], PLAN[3:], [FINISH])
     always = {"ask_user", "finish"}
     before = always | {"profile_dataset"}
-    profiled = before | {"search_experts", "assign_expert"}
+    profiled = before | {"search_experts", "find_similar_datasets", "assign_expert"}
     planning = {"write_script", "set_hyperparameters", "predict_training_log"}
     profiled -= {"profile_dataset"}
     planned = profiled | planning

@@ -195,7 +195,11 @@ def test_a_measured_card_tells_all_numbers() -> None:
     card = make_card(
         n_rows=1000,
         n_features=10,
-        statistics={"n_numeric": 6, "n_categorical": 4, "missing_share": 0.1, "max_cardinality": 9},
+        statistics={
+            **{"n_numeric": 6, "n_categorical": 4, "missing_share": 0.1, "max_cardinality": 9},
+            **dict.fromkeys(("landmark_tree", "landmark_linear", "landmark_neighbours"), 0.5),
+            **{"landmark_forest": 0.6, "landmark_forest_half": 0.55},
+        },
         label_space=Classes(("no", "yes"), (0.9, 0.1)),
     )
     features = measure_card(card)

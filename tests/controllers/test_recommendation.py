@@ -1,6 +1,7 @@
 """Recommendations from a card alone: what fits, what it will reach, how sure, what was assumed."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,18 +11,16 @@ from automl_agent.cards.data_card import Classes, Continuous, DataCard
 from automl_agent.cards.documents import check_document
 from automl_agent.cards.metric import Task
 from automl_agent.cards.model_card import ModelCard
-from automl_agent.cards.paragraph import Neighbour, parse_paragraph
+from automl_agent.cards.paragraph import parse_paragraph
 from automl_agent.cards.profile import profile_table
 from automl_agent.cards.stated_card import parse_stated_card
-from automl_agent.controllers.recommendation import (
-    Proposal,
-    Recommendation,
-    recommend,
-)
+from automl_agent.controllers.recommendation import Recommendation, recommend
 from automl_agent.errors import InputError, UnknownNameError
 from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.registry import Registry
 from automl_agent.experts.search_space import complete_settings, default_settings
+from automl_agent.knowledge import knowledge
+from automl_agent.knowledge.advisor import open_advisor
 from automl_agent.knowledge.card_predictor import predict_from_card
 from automl_agent.plugins import Plugins
 from automl_agent.testing.tables import TARGET, load_example
@@ -232,21 +231,28 @@ def test_an_expert_that_cannot_write_its_scripts_is_left_out_and_named(plugins: 
     assert "of a plugin" in recommended.unfit["xgboost"]
 
 
-def test_hyperparameters_of_similar_data_sets_take_the_place_of_the_defaults(
-    plugins: Plugins,
-) -> None:
-    near = Neighbour("adult", 0.93)
-
-    def propose(data: DataCard, model: ModelCard) -> Proposal:
-        assert data.name == "x"
-        return Proposal({"max_leaves": 4}, (near,)) if model.name == "xgboost" else Proposal({})
-
-    card = state_card("accuracy", ("a", "b"))
-    recommended = ask(plugins, card, names=("xgboost", "linear"), propose=propose)
+def test_an_advisor_gives_settings_of_similar_data_sets(plugins: Plugins, tmp_path: Path) -> None:
+    advisor = open_advisor(tmp_path, None)
+    card = state_card("log_loss", ("a", "b"))
+    recommended = ask(plugins, card, names=("xgboost",), advisor=advisor)
     check_document(recommended.to_json(), "recommendation", source="recommendation")
-    by_name = {advice.plan.expert: advice for advice in recommended.advice}
-    xgboost = by_name["xgboost"]
-    assert xgboost.plan.settings == complete_settings(xgboost.plan.model_card, {"max_leaves": 4})
-    assert "adult (0.93)" in xgboost.describe_certainty()
-    assert "No similar data set is known" in by_name["linear"].describe_certainty()
-    assert parse_paragraph(xgboost.to_json()["paragraph"]).neighbours == (near,)
+    (advice,) = recommended.advice
+    model = advice.plan.model_card
+    assert advice.plan.settings == complete_settings(model, advice.plan.settings)
+    assert advice.plan.neighbours
+    assert advice.plan.neighbours[0].name in advice.describe_certainty()
+    assert advice.others
+    paragraph = parse_paragraph(advice.to_json()["paragraph"])
+    assert paragraph.neighbours == advice.plan.neighbours
+
+
+def test_an_advisor_without_anything_near_leaves_the_defaults(
+    plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knowledge, "find_base", lambda _version: [])
+    advisor = open_advisor(tmp_path, None)
+    card = state_card("log_loss", ("a", "b"))
+    (advice,) = ask(plugins, card, names=("xgboost",), advisor=advisor).advice
+    assert advice.plan.settings == default_settings(advice.plan.model_card)
+    assert not advice.plan.neighbours
+    assert "defaults" in advice.describe_certainty()

@@ -88,12 +88,12 @@ def test_a_script_that_failed_is_explained_and_put_right(
 @pytest.mark.docker
 @pytest.mark.usefixtures("image")
 def test_after_three_repairs_it_is_over(
-    server: ModelServer, table: pd.DataFrame, home: Path
+    server: ModelServer, table: pd.DataFrame, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("automl_agent.agent.find_fallback", lambda _model: None)
     again = [[write(broken(f"1 / 0  # {number}")), *TRAIN] for number in range(4)]
     server.script = script("messages", *start(broken("1 / 0")), *again, FINISH)
     agent = make_agent(server, "messages", sandbox="docker")
-    agent._find_fallback = lambda _model: None  # type: ignore[method-assign,assignment]
     with pytest.raises(TrainingError):
         agent.run(table, "target", n_trials=9, time_s=200)
     results = find_results(server.requests[-1], "messages")

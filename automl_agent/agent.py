@@ -28,8 +28,8 @@ from automl_agent.controllers.round import find_fallback, run_round
 from automl_agent.controllers.tools.trust import find_changed_tools
 from automl_agent.errors import SetupError, UnknownNameError
 from automl_agent.knowledge.advisor import Advisor, open_advisor
+from automl_agent.knowledge.encoding.sentence_encoder import choose_encoder
 from automl_agent.knowledge.knowledge import open_knowledge
-from automl_agent.knowledge.sentence_encoder import choose_encoder
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result
 from automl_agent.runs.conversation_lock import hold_conversation

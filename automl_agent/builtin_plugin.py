@@ -15,8 +15,8 @@ from automl_agent.controllers.tools.tool import Tool
 from automl_agent.controllers.tools.training import TRAINING_TOOLS
 from automl_agent.hookspecs import hookimpl
 from automl_agent.installed_requirements import installed_requirements
-from automl_agent.knowledge.encoder import Encoder
-from automl_agent.knowledge.packaged_encoder import PackagedEncoder
+from automl_agent.knowledge.encoding.encoder import Encoder
+from automl_agent.knowledge.encoding.packaged_encoder import PackagedEncoder
 from automl_agent.sandboxes.docker.docker_sandbox import DockerSandbox
 from automl_agent.sandboxes.image.build import image_name
 from automl_agent.sandboxes.process import ProcessSandbox

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from automl_agent.chat_models.chat_model import ChatModelProvider
     from automl_agent.controllers.tools.tool import Tool
     from automl_agent.experts.expert import Expert
-    from automl_agent.knowledge.encoder import Encoder
+    from automl_agent.knowledge.encoding.encoder import Encoder
     from automl_agent.sandboxes.sandbox import Sandbox
 
 PROJECT = "automl_agent"

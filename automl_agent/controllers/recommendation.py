@@ -20,9 +20,9 @@ from automl_agent.experts.registry import Registry
 from automl_agent.experts.scripts import check_scripts
 from automl_agent.experts.search_space import complete_settings
 from automl_agent.knowledge.advisor import Advisor, Question
-from automl_agent.knowledge.card_predictor import predict_from_card
-from automl_agent.knowledge.forecast import round_score
-from automl_agent.knowledge.transfer import Candidate, Transfer
+from automl_agent.knowledge.prediction.card_predictor import predict_from_card
+from automl_agent.knowledge.prediction.forecast import round_score
+from automl_agent.knowledge.transfer.candidates import Candidate, Transfer
 from automl_agent.plugins import guard_call
 from automl_agent.training.scoring import chance_score, find_metric
 

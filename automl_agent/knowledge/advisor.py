@@ -10,26 +10,26 @@ from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import ModelCard, Settings
 from automl_agent.cards.predicted_log import PredictedLog
 from automl_agent.errors import IndexCorruptError
-from automl_agent.knowledge.calibration import weights_from
-from automl_agent.knowledge.card_predictor import predict_from_card
-from automl_agent.knowledge.embedding_cache import EmbeddingCache, embeddings_path
-from automl_agent.knowledge.encoder import Encoder
-from automl_agent.knowledge.extrapolation import Extrapolator
-from automl_agent.knowledge.forecast import (
+from automl_agent.knowledge.encoding.embedding_cache import EmbeddingCache, embeddings_path
+from automl_agent.knowledge.encoding.encoder import Encoder
+from automl_agent.knowledge.encoding.text_space import TextSpace
+from automl_agent.knowledge.encoding.vector_file import read_vectors
+from automl_agent.knowledge.knowledge import Knowledge, open_knowledge
+from automl_agent.knowledge.prediction.calibration import weights_from
+from automl_agent.knowledge.prediction.card_predictor import predict_from_card
+from automl_agent.knowledge.prediction.extrapolation import Extrapolator
+from automl_agent.knowledge.prediction.forecast import (
     PRIOR_WEIGHTS,
     Forecast,
     combine_logs,
     make_extrapolator,
     predict_from_neighbours,
 )
-from automl_agent.knowledge.knowledge import Knowledge, open_knowledge
-from automl_agent.knowledge.ledger import Entry
-from automl_agent.knowledge.neighbourhood import Neighbourhood, find_neighbourhood
-from automl_agent.knowledge.record import Record
-from automl_agent.knowledge.similarity import SimilarCard, find_similar
-from automl_agent.knowledge.text_space import TextSpace
-from automl_agent.knowledge.transfer import Transfer, transfer_settings
-from automl_agent.knowledge.vector_file import read_vectors
+from automl_agent.knowledge.prediction.ledger import Entry
+from automl_agent.knowledge.records.record import Record
+from automl_agent.knowledge.similarity.similar_cards import SimilarCard, find_similar
+from automl_agent.knowledge.transfer.candidates import Transfer, transfer_settings
+from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood, find_neighbourhood
 
 _VECTORS = Path(__file__).parent / "base" / "vectors.npz"
 # As many as a person reads, and a first round of trials.

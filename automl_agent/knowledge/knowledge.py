@@ -8,10 +8,10 @@ from pathlib import Path
 
 from automl_agent import __version__
 from automl_agent.errors import KnowledgeError
-from automl_agent.knowledge.archive import Archive
-from automl_agent.knowledge.packages import KnowledgeSource, find_base, find_packages
-from automl_agent.knowledge.record import KnownCard, Record
-from automl_agent.knowledge.store import KnowledgeStore
+from automl_agent.knowledge.records.archive import Archive
+from automl_agent.knowledge.records.packages import KnowledgeSource, find_base, find_packages
+from automl_agent.knowledge.records.record import KnownCard, Record
+from automl_agent.knowledge.records.store import KnowledgeStore
 
 
 @dataclass

@@ -8,8 +8,8 @@ import click
 
 from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import InputError, UnknownNameError
-from automl_agent.knowledge.calibration import Calibration, calibrate, observed_coverage
-from automl_agent.knowledge.ledger import Entry, Ledger
+from automl_agent.knowledge.prediction.calibration import Calibration, calibrate, observed_coverage
+from automl_agent.knowledge.prediction.ledger import Entry, Ledger
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import choose_run, home_folder, journal_path
 from automl_agent.ui.options import output_format, print_json

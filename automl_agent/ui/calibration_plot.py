@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_agent.errors import InputError, SetupError
-from automl_agent.knowledge.calibration import observed_coverage
-from automl_agent.knowledge.ledger import Entry
+from automl_agent.knowledge.prediction.calibration import observed_coverage
+from automl_agent.knowledge.prediction.ledger import Entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,12 +9,12 @@ import click
 
 from automl_agent.cards.documents import escape_unseen
 from automl_agent.errors import DeclinedError, InputError
-from automl_agent.knowledge.archive import make_manifest
 from automl_agent.knowledge.knowledge import Knowledge, open_knowledge
-from automl_agent.knowledge.package_export import read_package, write_package
-from automl_agent.knowledge.record import KnownCard, Record
+from automl_agent.knowledge.records.archive import make_manifest
+from automl_agent.knowledge.records.package_export import read_package, write_package
+from automl_agent.knowledge.records.record import KnownCard, Record
+from automl_agent.knowledge.records.store import OWN
 from automl_agent.knowledge.statistics import describe_knowledge
-from automl_agent.knowledge.store import OWN
 from automl_agent.runs.run_directory import home_folder
 from automl_agent.ui.options import output_format, print_json
 from automl_agent.ui.rendering import show_table

@@ -38,8 +38,8 @@ def recommend(
     from automl_agent.configuration.configuration import load_configuration
     from automl_agent.controllers import recommendation
     from automl_agent.knowledge.advisor import open_advisor
+    from automl_agent.knowledge.encoding.sentence_encoder import choose_encoder
     from automl_agent.knowledge.knowledge import open_knowledge
-    from automl_agent.knowledge.sentence_encoder import choose_encoder
     from automl_agent.runs.run_directory import home_folder
     from automl_agent.sandboxes.resources import available_resources
 

@@ -12,8 +12,8 @@ from automl_agent.cards.stated_card import read_stated_card
 from automl_agent.ui.options import output_format, print_json, warn_of_failures
 
 if TYPE_CHECKING:
-    from automl_agent.knowledge.similarity import SimilarCard
-    from automl_agent.knowledge.text_space import TextSpace
+    from automl_agent.knowledge.encoding.text_space import TextSpace
+    from automl_agent.knowledge.similarity.similar_cards import SimilarCard
 
 # A card may say anything; in a list it gets a line.
 _N_NAME = 60
@@ -31,7 +31,7 @@ def similar(card: Path, k: int, output_format: str) -> None:
     and in the label space, the text and the sizes and shapes of the table.
     """
     from automl_agent.knowledge.knowledge import open_knowledge
-    from automl_agent.knowledge.similarity import find_similar
+    from automl_agent.knowledge.similarity.similar_cards import find_similar
     from automl_agent.runs.run_directory import home_folder
 
     data = read_stated_card(card)
@@ -53,7 +53,7 @@ def _open_texts(home: Path) -> "TextSpace":
     from automl_agent.agent import load_all_plugins
     from automl_agent.configuration.configuration import load_configuration
     from automl_agent.knowledge.advisor import open_texts
-    from automl_agent.knowledge.sentence_encoder import choose_encoder
+    from automl_agent.knowledge.encoding.sentence_encoder import choose_encoder
 
     configuration = load_configuration()
     plugins = load_all_plugins()
@@ -69,7 +69,7 @@ def _to_json(
     *,
     encoder: str | None,
 ) -> dict[str, Any]:
-    from automl_agent.knowledge.similarity import describe_shares
+    from automl_agent.knowledge.similarity.similar_cards import describe_shares
 
     return {
         "data_card": card.to_json(),
@@ -99,8 +99,8 @@ def _describe(
     *,
     n_known: int,
 ) -> Iterator[str]:
-    from automl_agent.knowledge.card_text import shorten_text
-    from automl_agent.knowledge.similarity import describe_shares
+    from automl_agent.knowledge.encoding.card_text import shorten_text
+    from automl_agent.knowledge.similarity.similar_cards import describe_shares
 
     name = shorten_text(card.name, _N_NAME)
     if not found:

@@ -26,11 +26,11 @@ from automl_agent.agent import load_all_plugins
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import ModelCard
 from automl_agent.cards.predicted_log import PredictedLog, PredictedPoint
-from automl_agent.knowledge.archive import Archive, read_archive
-from automl_agent.knowledge.extrapolation import Curve, Extrapolator, make_curve
-from automl_agent.knowledge.record import CurvePoint, KnownCard, Record
-from automl_agent.knowledge.settings_vector import settings_matrix
-from automl_agent.knowledge.stopping import Standard, decide_stop
+from automl_agent.knowledge.prediction.extrapolation import Curve, Extrapolator, make_curve
+from automl_agent.knowledge.prediction.stopping import Standard, decide_stop
+from automl_agent.knowledge.records.archive import Archive, read_archive
+from automl_agent.knowledge.records.record import CurvePoint, KnownCard, Record
+from automl_agent.knowledge.transfer.settings_vector import settings_matrix
 from automl_agent.training.scoring import chance_score
 
 Array = npt.NDArray[np.float64]

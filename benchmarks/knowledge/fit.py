@@ -21,11 +21,11 @@ import torch
 from automl_agent.agent import load_all_plugins
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import ModelCard
-from automl_agent.knowledge.archive import read_archive
-from automl_agent.knowledge.meta_features import SCALES, features_vector
-from automl_agent.knowledge.settings_vector import dimension_names, settings_matrix
-from automl_agent.knowledge.surrogate import Points, Scales, Surrogate, remaining_loss
-from automl_agent.knowledge.transfer import DEVIATIONS_80
+from automl_agent.knowledge.records.archive import read_archive
+from automl_agent.knowledge.similarity.meta_features import SCALES, features_vector
+from automl_agent.knowledge.transfer.candidates import DEVIATIONS_80
+from automl_agent.knowledge.transfer.settings_vector import dimension_names, settings_matrix
+from automl_agent.knowledge.transfer.surrogate import Points, Scales, Surrogate, remaining_loss
 from automl_agent.training.scoring import chance_score
 
 Array = npt.NDArray[np.float64]

@@ -23,11 +23,11 @@ from train import N_SETTINGS, SPLITS, TRAININGS, Unit, read_lines
 
 from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.profile import profile_table
-from automl_agent.knowledge.archive import make_manifest, write_archive
-from automl_agent.knowledge.packaged_encoder import PackagedEncoder
-from automl_agent.knowledge.record import CurvePoint, KnownCard, Record
-from automl_agent.knowledge.similarity import list_texts
-from automl_agent.knowledge.vector_file import write_vectors
+from automl_agent.knowledge.encoding.packaged_encoder import PackagedEncoder
+from automl_agent.knowledge.encoding.vector_file import write_vectors
+from automl_agent.knowledge.records.archive import make_manifest, write_archive
+from automl_agent.knowledge.records.record import CurvePoint, KnownCard, Record
+from automl_agent.knowledge.similarity.similar_cards import list_texts
 from automl_agent.training.dataset import write_dataset
 from automl_agent.training.landmarks import add_landmarks
 

@@ -34,15 +34,15 @@ from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import ModelCard, Settings
 from automl_agent.knowledge.advisor import open_texts
-from automl_agent.knowledge.archive import read_archive
-from automl_agent.knowledge.forecast import predict_from_neighbours
+from automl_agent.knowledge.encoding.packaged_encoder import PackagedEncoder
+from automl_agent.knowledge.encoding.text_space import TextSpace
 from automl_agent.knowledge.knowledge import Knowledge
-from automl_agent.knowledge.neighbourhood import Neighbourhood, find_neighbourhood
-from automl_agent.knowledge.packaged_encoder import PackagedEncoder
-from automl_agent.knowledge.record import KnownCard, Record
-from automl_agent.knowledge.store import KnowledgeStore
-from automl_agent.knowledge.text_space import TextSpace
-from automl_agent.knowledge.transfer import transfer_settings
+from automl_agent.knowledge.prediction.forecast import predict_from_neighbours
+from automl_agent.knowledge.records.archive import read_archive
+from automl_agent.knowledge.records.record import KnownCard, Record
+from automl_agent.knowledge.records.store import KnowledgeStore
+from automl_agent.knowledge.transfer.candidates import transfer_settings
+from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood, find_neighbourhood
 from automl_agent.training.scoring import chance_score
 
 Array = npt.NDArray[np.float64]

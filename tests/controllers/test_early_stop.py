@@ -28,8 +28,8 @@ from automl_agent.controllers.tools.planning import (
 from automl_agent.controllers.tools.profiling import profile_dataset
 from automl_agent.controllers.tools.training import compare_trials, deliver_model, train, tune
 from automl_agent.experts.plan import Plan
-from automl_agent.knowledge.record import CurvePoint
-from automl_agent.knowledge.stopping import MIN_RECORDS, Skipped, Standard
+from automl_agent.knowledge.prediction.stopping import MIN_RECORDS, Skipped, Standard
+from automl_agent.knowledge.records.record import CurvePoint
 from automl_agent.runs.explanation import explain_trials
 from automl_agent.training.scoring import BUILTIN_METRICS
 from automl_agent.training.training_log import LogRecord

@@ -21,7 +21,7 @@ from automl_agent.experts.registry import Registry
 from automl_agent.experts.search_space import complete_settings, default_settings
 from automl_agent.knowledge import knowledge
 from automl_agent.knowledge.advisor import open_advisor
-from automl_agent.knowledge.card_predictor import predict_from_card
+from automl_agent.knowledge.prediction.card_predictor import predict_from_card
 from automl_agent.plugins import Plugins
 from automl_agent.testing.tables import TARGET, load_example
 from automl_agent.training.scoring import chance_score

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_agent.cards.data_card import Classes, Column, DataCard
-from automl_agent.knowledge.archive import Manifest
-from automl_agent.knowledge.record import CurvePoint, KnownCard, Record
+from automl_agent.knowledge.records.archive import Manifest
+from automl_agent.knowledge.records.record import CurvePoint, KnownCard, Record
 
 MANIFEST = Manifest("clinic", "made for tests; no terms", "2026-01-31T12:30:00Z")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from automl_agent.cards.documents import check_document
-from automl_agent.knowledge import packages
-from automl_agent.knowledge.archive import FILE_NAME, write_archive
 from automl_agent.knowledge.knowledge import Knowledge, open_knowledge
+from automl_agent.knowledge.records import packages
+from automl_agent.knowledge.records.archive import FILE_NAME, write_archive
 from automl_agent.knowledge.statistics import describe_knowledge
 
 from .making import MANIFEST, make_known, make_record

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from automl_agent.errors import SetupError
-from automl_agent.knowledge.ledger import Ledger
+from automl_agent.knowledge.prediction.ledger import Ledger
 from automl_agent.runs.journal import ENDED, Journal
 from automl_agent.runs.journal_tables import APPLICATION_ID, TABLES, VERSION, upgrade_script
 

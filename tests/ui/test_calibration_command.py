@@ -8,7 +8,7 @@ import pytest
 
 from automl_agent.cards.documents import check_document
 from automl_agent.cards.predicted_log import PredictedPoint
-from automl_agent.knowledge.ledger import Actual, Ledger, Prediction, Subject
+from automl_agent.knowledge.prediction.ledger import Actual, Ledger, Prediction, Subject
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import journal_path
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from automl_agent.cards.documents import check_document
-from automl_agent.knowledge import packages
-from automl_agent.knowledge.archive import FILE_NAME, write_archive
 from automl_agent.knowledge.knowledge import open_knowledge
-from automl_agent.knowledge.package_export import read_package
+from automl_agent.knowledge.records import packages
+from automl_agent.knowledge.records.archive import FILE_NAME, write_archive
+from automl_agent.knowledge.records.package_export import read_package
 
 from ..knowledge.making import MANIFEST, make_known, make_record
 from .conftest import Outcome

@@ -11,7 +11,7 @@ import pytest
 from automl_agent.cards.documents import check_document
 from automl_agent.cards.stated_card import parse_stated_card
 from automl_agent.knowledge import knowledge
-from automl_agent.knowledge.record import KnownCard
+from automl_agent.knowledge.records.record import KnownCard
 
 from .conftest import Program
 

@@ -18,10 +18,10 @@ from automl_agent.controllers.conversation.recorded_trial import (
 from automl_agent.controllers.conversation.remembering import ORIGIN
 from automl_agent.experts.plan import Plan
 from automl_agent.knowledge.advisor import Advisor, Question
-from automl_agent.knowledge.record import Record, fingerprint_card
-from automl_agent.knowledge.similarity import SimilarCard, describe_shares
-from automl_agent.knowledge.stopping import choose_candidates
-from automl_agent.knowledge.transfer import Candidate, Transfer
+from automl_agent.knowledge.prediction.stopping import choose_candidates
+from automl_agent.knowledge.records.record import Record, fingerprint_card
+from automl_agent.knowledge.similarity.similar_cards import SimilarCard, describe_shares
+from automl_agent.knowledge.transfer.candidates import Candidate, Transfer
 from automl_agent.training.constraints import prefers_small
 from automl_agent.training.tuning import Tuner
 

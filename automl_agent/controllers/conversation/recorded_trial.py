@@ -9,16 +9,16 @@ from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import Settings
 from automl_agent.cards.predicted_log import PredictedLog, PredictedPoint
 from automl_agent.experts.plan import Plan
-from automl_agent.knowledge.card_predictor import predict_from_card
-from automl_agent.knowledge.ledger import Actual, Prediction, Subject, find_main
-from automl_agent.knowledge.record import CurvePoint, fingerprint_card
-from automl_agent.knowledge.stopping import (
+from automl_agent.knowledge.prediction.card_predictor import predict_from_card
+from automl_agent.knowledge.prediction.ledger import Actual, Prediction, Subject, find_main
+from automl_agent.knowledge.prediction.stopping import (
     MIN_RECORDS,
     Skipped,
     Standard,
     decide_stop,
     estimate_saved_s,
 )
+from automl_agent.knowledge.records.record import CurvePoint, fingerprint_card
 from automl_agent.training.training_log import LogRecord
 from automl_agent.training.trial import Trial, run_trial
 

@@ -8,7 +8,7 @@ from automl_agent.cards.metric import Metric
 from automl_agent.cards.profile import DEFAULT_METRIC
 from automl_agent.errors import InputError, KnowledgeError
 from automl_agent.experts.plan import Plan
-from automl_agent.knowledge.record import CurvePoint, KnownCard, Record
+from automl_agent.knowledge.records.record import CurvePoint, KnownCard, Record
 from automl_agent.training.scoring import COMPANIONS, find_metric, score_predictions
 from automl_agent.training.training_log import best_step, iterate_log
 from automl_agent.training.trial import Trial

@@ -38,7 +38,7 @@ from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.search_space import complete_settings
 from automl_agent.knowledge.advisor import Advisor
 from automl_agent.knowledge.knowledge import Knowledge
-from automl_agent.knowledge.ledger import Entry, Ledger
+from automl_agent.knowledge.prediction.ledger import Entry, Ledger
 from automl_agent.plugins import Plugins
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import RunDirectory

@@ -16,9 +16,9 @@ from automl_agent.controllers.gate import Gate
 from automl_agent.controllers.outcome import build_result
 from automl_agent.controllers.request import Request
 from automl_agent.knowledge.advisor import Advisor, open_advisor
+from automl_agent.knowledge.encoding.sentence_encoder import choose_encoder
 from automl_agent.knowledge.knowledge import Knowledge, open_knowledge
-from automl_agent.knowledge.ledger import Ledger
-from automl_agent.knowledge.sentence_encoder import choose_encoder
+from automl_agent.knowledge.prediction.ledger import Ledger
 from automl_agent.plugins import Plugins
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.run_directory import create_run_directory, gpu_folder

@@ -24,9 +24,9 @@ from automl_agent.experts.search_space import (
     complete_settings,
     default_settings,
 )
-from automl_agent.knowledge.card_predictor import predict_from_card
-from automl_agent.knowledge.forecast import LANGUAGE_MODEL
-from automl_agent.knowledge.transfer import Transfer
+from automl_agent.knowledge.prediction.card_predictor import predict_from_card
+from automl_agent.knowledge.prediction.forecast import LANGUAGE_MODEL
+from automl_agent.knowledge.transfer.candidates import Transfer
 from automl_agent.plugins import guard_call
 
 _MAX_UNFIT = 5

@@ -10,10 +10,21 @@ from automl_agent.errors import CardError
 # Fields without numbers may stand there unexplained: whoever wrote the card says so.
 _STATED = ("name", "description", "input_type", "task", "target", "label_space", "metric", "split")
 
+_HOW_TO_MAKE_ONE = (
+    "A table's data card is made with `automl-agent cards data TABLE --target COLUMN -o FILE`."
+)
+
 
 def read_stated_card(path: Path, *, metric: str | None = None) -> DataCard:
-    """The data card in a file, as `parse_stated_card` reads it."""
-    return parse_stated_card(read_document(path), metric=metric, source=str(path))
+    """The data card in a file, as `parse_stated_card` reads it.
+
+    Raises: CardError if it is no data card; most often it is a table.
+    """
+    try:
+        document = read_document(path)
+    except CardError as exc:
+        raise CardError(f"{exc} {_HOW_TO_MAKE_ONE}") from exc
+    return parse_stated_card(document, metric=metric, source=str(path))
 
 
 def parse_stated_card(
@@ -27,8 +38,7 @@ def parse_stated_card(
     """
     if isinstance(document, Mapping) and "search_space" in document:
         raise CardError(
-            f"{source}: is a model card; a data card is needed, which "
-            "`automl-agent cards data TABLE --target COLUMN -o FILE` measures."
+            f"{source}: is a model card; a data card is needed. {_HOW_TO_MAKE_ONE}"
         )
     if not isinstance(document, Mapping):
         return DataCard.from_json(document, source=source)

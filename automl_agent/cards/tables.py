@@ -226,7 +226,7 @@ def _holds(folder: Path) -> str:
 def _find_near(path: Path) -> str:
     near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     hint = suggest(path.name, near)
-    return hint if "Did you mean" in hint else ""
+    return hint if "Did you mean" in hint else " Say where it lies, with its whole path."
 
 
 def _read_parquet(path: Path) -> "DataFrame":

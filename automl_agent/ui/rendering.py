@@ -115,7 +115,7 @@ def describe_prediction(prediction: Mapping[str, Any], metric: str) -> str:
 
 
 def describe_early_ends(document: Mapping[str, Any]) -> list[str]:
-    """What was stopped or not trained because it could not win, a line for each kind."""
+    """What was stopped or not trained for its prediction, a line for each kind."""
     stopped, skipped = document.get("stopped", ()), document.get("skipped", ())
     lines = []
     if stopped:
@@ -123,7 +123,8 @@ def describe_early_ends(document: Mapping[str, Any]) -> list[str]:
         names = ", ".join(trial["trial_id"] for trial in stopped)
         lines.append(f"Stopped early, about {saved_s:.0f} s saved: {names}.")
     if skipped:
-        lines.append(f"Not trained, because they could not win: {len(skipped)} candidates.")
+        what = "1 candidate" if len(skipped) == 1 else f"{len(skipped)} candidates"
+        lines.append(f"Not trained, because others are predicted to do better: {what}.")
     return lines
 
 

@@ -84,3 +84,17 @@ def test_a_measured_card_stays_as_it_is() -> None:
 def test_what_is_no_data_card_is_refused_with_the_place(document: Any, message: str) -> None:
     with pytest.raises(CardError, match=message):
         parse_stated_card(document, source="card.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(None, "cannot be read"), ("a,b\n1,2\n", "is not JSON")]
+)
+def test_a_table_in_the_place_of_a_card_is_told_what_to_do(
+    tmp_path: Path, content: str | None, what: str
+) -> None:
+    path = tmp_path / "table.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(CardError, match=what) as caught:
+        read_stated_card(path)
+    assert "automl-agent cards data TABLE" in str(caught.value)

@@ -121,7 +121,9 @@ def test_a_missing_file_without_a_near_name_is_told(tmp_path: Path, name: str) -
     (tmp_path / "notes.md").touch()
     with pytest.raises(InputError) as caught:
         read_table(tmp_path / name)
-    assert str(caught.value) == f"There is no file {tmp_path / name}."
+    assert str(caught.value) == (
+        f"There is no file {tmp_path / name}. Say where it lies, with its whole path."
+    )
 
 
 def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:

@@ -37,9 +37,7 @@ def parse_stated_card(
     Raises: CardError if it is no data card.
     """
     if isinstance(document, Mapping) and "search_space" in document:
-        raise CardError(
-            f"{source}: is a model card; a data card is needed. {_HOW_TO_MAKE_ONE}"
-        )
+        raise CardError(f"{source}: is a model card; a data card is needed. {_HOW_TO_MAKE_ONE}")
     if not isinstance(document, Mapping):
         return DataCard.from_json(document, source=source)
     given = {**document, "metric": metric} if metric else dict(document)

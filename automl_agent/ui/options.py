@@ -54,6 +54,12 @@ _CONTROLLER_OPTIONS = (
     click.option("--budget-tokens", type=int, help="The most tokens that it may take."),
 )
 
+early_stop_option = click.option(
+    "--early-stop/--no-early-stop",
+    default=True,
+    help="Stop trials that cannot win, as far as can be predicted.  [default: on]",
+)
+
 
 class Duration(click.ParamType[float]):
     """Seconds: 90, 90s, 1.5m or 2h."""

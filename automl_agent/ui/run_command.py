@@ -16,6 +16,7 @@ from automl_agent.sandboxes.sandbox import SandboxOptions
 from automl_agent.ui.options import (
     Duration,
     controller_choice,
+    early_stop_option,
     missing_target,
     print_json,
     sandbox_choice,
@@ -55,11 +56,7 @@ Progress = BarProgress | EventLines | LineProgress | NoProgress
 @click.option("--time", "time_s", type=Duration(), help="The longest time.  [default: 5m]")
 @click.option("--trials", "n_trials", type=int, help="The most trials.  [default: 20]")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--early-stop/--no-early-stop",
-    default=True,
-    help="Stop trials that cannot win, as far as can be predicted.  [default: on]",
-)
+@early_stop_option
 @controller_choice
 @sandbox_choice
 @click.option("--yes", "-y", is_flag=True, help="Train without asking.")

@@ -168,6 +168,9 @@ class EventView:
             told = f"{fields['reason']} Trying again in {fields['seconds_left']:.0f} s."
             self._screen.show_line(f"  {told}", "dim")
 
+    def _show_warning(self, text: str) -> None:
+        self._screen.show_wrapped(f"  {text}", indent="  ", style="bad")
+
     def _show_replacement(self, fields: Fields) -> None:
         told = f"{fields['by']} goes on, because {fields['reason']}"
         self._screen.show_wrapped(told, style="bad")
@@ -187,6 +190,10 @@ _SHOWN: dict[str, Callable[[EventView, Fields], None]] = {
     "sandbox_chosen": EventView._show_sandbox,
     "model_waiting": EventView._show_waiting,
     "controller_replaced": EventView._show_replacement,
+    "knowledge_not_kept": lambda view, fields: view._show_warning(
+        f"This trial is not kept for later runs: {fields['reason']}"
+    ),
+    "knowledge_warning": lambda view, fields: view._show_warning(fields["text"]),
     "gpus_leased": lambda view, fields: view._show_gpus("gpus_leased", fields),
     "gpus_missing": lambda view, fields: view._show_gpus("gpus_missing", fields),
     "gpus_not_empty": lambda view, fields: view._show_gpus("gpus_not_empty", fields),

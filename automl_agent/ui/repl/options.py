@@ -7,13 +7,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from automl_agent.ui.options import Duration, controller_choice, sandbox_choice
+from automl_agent.ui.options import (
+    Duration,
+    controller_choice,
+    early_stop_option,
+    sandbox_choice,
+)
 
 LAST = "last"
 _OPTIONS = (
     click.option("--data", "folder", metavar="DIR", help="Where tables lie that may be used."),
     click.option("--time", "time_s", type=Duration(), help="For a request.  [default: 5m]"),
     click.option("--trials", "n_trials", type=click.IntRange(1), help="A task.  [default: 20]"),
+    early_stop_option,
     click.option("--continue", "is_continued", is_flag=True, help="Go on where you left."),
     click.option("--resume", metavar="ID", help="Go on with an earlier conversation."),
     click.option("--plain", is_flag=True, help="Lines only: no colours, no keys, no bars."),

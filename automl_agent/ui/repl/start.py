@@ -43,6 +43,7 @@ class StartOptions:
     folder: str | None = None
     time_s: float | None = None
     n_trials: int | None = None
+    early_stop: bool = True
     resume: str | None = None
     plain: bool = False
     yes: bool = False
@@ -96,6 +97,7 @@ def _talk(repl: Repl, options: StartOptions, conversation_id: str) -> str | None
         is_interactive=True,
         time_s=options.time_s,
         n_trials=options.n_trials,
+        early_stop=options.early_stop,
     )
     with opening as dialogue, ExitStack() as held:
         _greet(repl.screen, dialogue)

@@ -350,3 +350,8 @@ def finish(process: "subprocess.Popen[str]", typed: str) -> str:
     """The rest of what was shown, after these last lines."""
     shown, _ = process.communicate(typed, timeout=60)
     return shown
+
+
+def test_early_stopping_can_be_switched_off(talk: Talks, list_runs: Runs, iris: Path) -> None:
+    talk([REQUEST], "--yes", "--no-early-stop")
+    assert [run["request"]["early_stop"] for run in list_runs()] == [False]

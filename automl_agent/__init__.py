@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from automl_agent.experts.expert import template_expert as template_expert
     from automl_agent.experts.plan import Plan as Plan
     from automl_agent.hookspecs import hookimpl as hookimpl
+    from automl_agent.knowledge.encoding.encoder import Encoder as Encoder
     from automl_agent.result import Result as Result
     from automl_agent.sandboxes.sandbox import Sandbox as Sandbox
     from automl_agent.sandboxes.sandbox import SandboxOptions as SandboxOptions
@@ -38,6 +39,7 @@ _MODULES = {
     "ChatModel": "chat_models.chat_model",
     "ChatModelProvider": "chat_models.chat_model",
     "DataCard": "cards.data_card",
+    "Encoder": "knowledge.encoding.encoder",
     "Expert": "experts.expert",
     "Message": "chat_models.chat_model",
     "Metric": "cards.metric",

@@ -30,6 +30,7 @@ def list_plugins(output_format: str) -> None:
         "metrics": loaded.metrics,
         "controllers": loaded.chat_models,
         "sandboxes": loaded.sandboxes,
+        "encoders": loaded.encoders,
         "tools": loaded.tools,
         "commands": loaded.commands,
     }

@@ -21,7 +21,7 @@ class Encoder(Protocol):
 
     @property
     def name(self) -> str:
-        """Chosen by the setting `encoder`; embeddings are cached under it."""
+        """Chosen by the setting `knowledge.encoder`; embeddings are cached under it."""
 
     @property
     def dimension(self) -> int:

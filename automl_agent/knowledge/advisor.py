@@ -28,6 +28,7 @@ from automl_agent.knowledge.prediction.forecast import (
 from automl_agent.knowledge.prediction.ledger import Entry
 from automl_agent.knowledge.records.record import Record
 from automl_agent.knowledge.similarity.similar_cards import SimilarCard, find_similar
+from automl_agent.knowledge.similarity.text_index import TextIndex, index_path
 from automl_agent.knowledge.transfer.candidates import Transfer, transfer_settings
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood, find_neighbourhood
 
@@ -51,17 +52,20 @@ class Advisor:
     """Answers from knowledge; without any, from the experts' cards.
 
     read_history: the ledger's entries, which say how far each predictor is to be trusted.
+    index_path: where the index of the cards' texts is kept; None: nowhere.
     """
 
     knowledge: Knowledge
     texts: TextSpace
     read_history: Callable[[], Iterable[Entry]] = tuple
+    index_path: Path | None = None
     _found: dict[tuple[str, ...], Neighbourhood | None] = field(default_factory=dict)
     _proposed: dict[tuple[str, ...], Transfer] = field(default_factory=dict)
 
     def find_similar(self, card: DataCard, k: int) -> Sequence[SimilarCard]:
         """The most similar data sets that anything was trained on."""
-        return find_similar(card, self.knowledge.cards, texts=self.texts, k=k)
+        cards = self.knowledge.cards
+        return find_similar(card, cards, texts=self.texts, k=k, index=self._index)
 
     def propose(self, question: Question, *, n_candidates: int = N_CANDIDATES) -> Transfer:
         """The settings to try first, in order."""
@@ -117,8 +121,13 @@ class Advisor:
                 chance=question.chance,
                 knowledge=self.knowledge,
                 texts=self.texts,
+                index=self._index,
             )
         return self._found[key]
+
+    @cached_property
+    def _index(self) -> TextIndex:
+        return TextIndex(self.texts, lambda: self.knowledge.cards_as_they_came, self.index_path)
 
 
 def _make_key(question: Question) -> tuple[str, ...]:
@@ -140,7 +149,8 @@ def open_advisor(
     """
     knowledge = knowledge or open_knowledge(home)
     texts = open_texts(home, encoder, keeps=knowledge.remembers, warn=warn)
-    return Advisor(knowledge, texts, read_history)
+    path = index_path(home) if knowledge.remembers else None
+    return Advisor(knowledge, texts, read_history, path)
 
 
 def open_texts(

@@ -30,11 +30,23 @@ class Knowledge:
     @property
     def cards(self) -> Sequence[KnownCard]:
         """All cards that records are there for, each once: one's own first, then packages'."""
-        known = {card.card_id: card for card in self._read_own_cards()}
+        own = {card.card_id: card for card in self._read_own_cards()}
+        others = [card for card_id, card in self._packaged_cards.items() if card_id not in own]
+        return (*own.values(), *others)
+
+    @property
+    def cards_as_they_came(self) -> Sequence[KnownCard]:
+        """All cards: packages' first, then one's own, of which a new one is the last."""
+        own = {card.card_id: card for card in self._read_own_cards()}
+        return tuple({**self._packaged_cards, **own}.values())
+
+    @cached_property
+    def _packaged_cards(self) -> Mapping[str, KnownCard]:
+        cards: dict[str, KnownCard] = {}
         for _, archive in self.packages:
             for card_id, card in archive.cards.items():
-                known.setdefault(card_id, card)
-        return tuple(known.values())
+                cards.setdefault(card_id, card)
+        return cards
 
     def records(
         self, expert: str | None = None, card_ids: Collection[str] | None = None

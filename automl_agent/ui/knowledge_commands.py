@@ -14,6 +14,7 @@ from automl_agent.knowledge.records.archive import make_manifest
 from automl_agent.knowledge.records.package_export import read_package, write_package
 from automl_agent.knowledge.records.record import KnownCard, Record
 from automl_agent.knowledge.records.store import OWN
+from automl_agent.knowledge.similarity.text_index import discard_index
 from automl_agent.knowledge.statistics import describe_knowledge
 from automl_agent.runs.run_directory import home_folder
 from automl_agent.ui.options import output_format, print_json
@@ -143,6 +144,7 @@ def purge(
         raise InputError(f"There is no card {card!r} of your own, so nothing to remove.")
     _ask("Remove it for good?", is_agreed=yes)
     n_records, n_cards = known.store.purge(card=card, expert=expert, before=limit)
+    discard_index(home_folder())
     _warn(known.warnings)
     if output_format == "json":
         print_json({"n_cards": n_cards, "n_records": n_records})

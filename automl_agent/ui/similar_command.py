@@ -12,7 +12,7 @@ from automl_agent.cards.stated_card import read_stated_card
 from automl_agent.ui.options import output_format, print_json, warn_of_failures
 
 if TYPE_CHECKING:
-    from automl_agent.knowledge.encoding.text_space import TextSpace
+    from automl_agent.knowledge.advisor import Advisor
     from automl_agent.knowledge.similarity.similar_cards import SimilarCard
 
 # A card may say anything; in a list it gets a line.
@@ -30,36 +30,34 @@ def similar(card: Path, k: int, output_format: str) -> None:
     Its name, input_type, label_space and metric are enough. Similarities are from 0 to 1: in all,
     and in the label space, the text and the sizes and shapes of the table.
     """
-    from automl_agent.knowledge.knowledge import open_knowledge
-    from automl_agent.knowledge.similarity.similar_cards import find_similar
-    from automl_agent.runs.run_directory import home_folder
-
     data = read_stated_card(card)
-    knowledge = open_knowledge(home_folder())
-    known = knowledge.cards
-    texts = _open_texts(home_folder())
-    found = find_similar(data, known, texts=texts, k=k)
+    advisor = _open_advisor()
+    knowledge = advisor.knowledge
+    found = advisor.find_similar(data, k)
     counts = [knowledge.count_records(similar.known.card_id) for similar in found]
     for warning in knowledge.warnings:
         _warn(warning)
     if output_format == "json":
-        print_json(_to_json(data, found, counts, encoder=texts.encoder_name))
+        print_json(_to_json(data, found, counts, encoder=advisor.texts.encoder_name))
     else:
-        for line in _describe(data, found, counts, n_known=len(known)):
+        for line in _describe(data, found, counts, n_known=len(knowledge.cards)):
             click.echo(escape_unseen(line))
 
 
-def _open_texts(home: Path) -> "TextSpace":
+def _open_advisor() -> "Advisor":
     from automl_agent.agent import load_all_plugins
     from automl_agent.configuration.configuration import load_configuration
-    from automl_agent.knowledge.advisor import open_texts
+    from automl_agent.knowledge.advisor import open_advisor
     from automl_agent.knowledge.encoding.sentence_encoder import choose_encoder
+    from automl_agent.knowledge.knowledge import open_knowledge
+    from automl_agent.runs.run_directory import home_folder
 
     configuration = load_configuration()
     plugins = load_all_plugins()
     warn_of_failures(plugins.failures)
     encoder = choose_encoder(configuration.encoder, plugins.encoders)
-    return open_texts(home, encoder, warn=_warn)
+    knowledge = open_knowledge(home_folder(), remembers=configuration.remembers)
+    return open_advisor(home_folder(), encoder, knowledge=knowledge, warn=_warn)
 
 
 def _to_json(

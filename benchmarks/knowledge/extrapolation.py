@@ -26,7 +26,12 @@ from automl_agent.agent import load_all_plugins
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import ModelCard
 from automl_agent.cards.predicted_log import PredictedLog, PredictedPoint
-from automl_agent.knowledge.prediction.extrapolation import Curve, Extrapolator, make_curve
+from automl_agent.knowledge.prediction.extrapolation import (
+    Curve,
+    Extrapolator,
+    make_curve,
+    pace_weights,
+)
 from automl_agent.knowledge.prediction.stopping import Standard, decide_stop
 from automl_agent.knowledge.records.archive import Archive, read_archive
 from automl_agent.knowledge.records.record import CurvePoint, KnownCard, Record
@@ -64,7 +69,7 @@ def read_cases(archive: Archive, expert: ModelCard, metrics: Mapping[str, Metric
         metric = metrics[records[0].metric]
         chance = chance_score(metric, known.card)
         assert chance is not None
-        vectors = settings_matrix(expert, [record.settings for record in records])
+        vectors = settings_matrix(expert, [r.settings for r in records]) * pace_weights(expert)
         curves = [
             make_curve(record.curve, vector, metric, chance)
             for record, vector in zip(records, vectors, strict=True)

@@ -257,15 +257,16 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield from map(json.loads, text.decode().splitlines())
 
 
-def _list_units(wheels: Path) -> list[Unit]:
+def _list_units(wheels: Path, chosen: Sequence[str]) -> list[Unit]:
+    """All that is to be trained, small tables first: wherever it stops, most tables are done."""
     tables = list_tables()
-    sizes = {table.name: len(read_table(table, wheels)) for table in tables}
+    shapes = {table.name: read_table(table, wheels).shape for table in tables}
     return [
-        Unit(table, seed, experts)
+        Unit(table, seed, tuple(name for name in experts if name in chosen))
         for seed, most in SPLITS
         for experts in PASSES
-        for table in tables
-        if sizes[table.name] <= most
+        for table in sorted(tables, key=lambda table: math.prod(shapes[table.name]))
+        if shapes[table.name][0] <= most and set(experts) & set(chosen)
     ]
 
 
@@ -282,11 +283,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=TRAININGS, help="folder to write to")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--hours", type=float, default=math.inf)
+    parser.add_argument("--expert", nargs="+", default=list(N_SETTINGS), help="only these")
     parser.add_argument("--only", default="", help="only tables with such a name")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     end_time = time.time() + options.hours * 3600
-    units = [u for u in _list_units(options.tables) if options.only in u.table.name]
+    units = [u for u in _list_units(options.tables, options.expert) if options.only in u.table.name]
     jobs = [(unit, options.tables, options.output, end_time) for unit in units]
     with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=4) as pool:
         started = time.time()

@@ -31,6 +31,7 @@ def make_known(name: str, **fields: Any) -> KnownCard:
 class SmallKnowledge:
     """Three cards, as `open_knowledge` gives them."""
 
+    remembers = True
     warnings: Sequence[str] = ()
     cards: Sequence[KnownCard] = (
         make_known("telecom"),
@@ -42,6 +43,10 @@ class SmallKnowledge:
         make_known("houses", description="prices", label_space={"kind": "continuous"}),
     )
 
+    @property
+    def cards_as_they_came(self) -> Sequence[KnownCard]:
+        return self.cards
+
     def count_records(self, card_id: str) -> Mapping[str, int]:
         return {"xgboost": 12, "linear": 3} if card_id == self.cards[0].card_id else {}
 
@@ -49,7 +54,7 @@ class SmallKnowledge:
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> SmallKnowledge:
     small = SmallKnowledge()
-    monkeypatch.setattr(knowledge, "open_knowledge", lambda _home: small)
+    monkeypatch.setattr(knowledge, "open_knowledge", lambda _home, **_options: small)
     return small
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from automl_agent.cards.data_card import Classes, DataCard
 
+# Another one for each way to describe a card: embeddings of different versions differ.
+TEXT_VERSION = 1
 # An encoder reads some 250 pieces of words: what tells cards apart comes first, and nothing that a
 # card says at length drives out what follows.
 _N_NAME = 100

@@ -2,7 +2,8 @@
 
 Each known curve that is as long as the running one says how much remaining loss it still lost after
 the same step. Those that looked alike until then (their last slopes, their place, their settings)
-are asked, and the quantiles of their answers are the interval.
+are asked; what each says is scaled by how fast the running one falls against it, and the quantiles
+of their answers are the interval.
 Source: predicting the final score from features of the partial curve and the settings, after Baker,
 Gupta, Raskar and Naik 2017, "Accelerating neural architecture search using performance prediction"
 (arXiv 1705.10823); nearest curves and their quantiles in place of a support vector regression.
@@ -14,27 +15,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.metric import Metric
+from automl_agent.cards.model_card import ModelCard
 from automl_agent.cards.predicted_log import PredictedLog, PredictedPoint
 from automl_agent.knowledge.records.record import CurvePoint
+from automl_agent.knowledge.transfer.settings_vector import dimension_names
 from automl_agent.knowledge.transfer.surrogate import remaining_loss, score_of
 
 if TYPE_CHECKING:
     from numpy import ndarray as Array
 
 # So many alike curves are asked; fewer than the least say nothing.
-N_CURVES, MIN_CURVES = 60, 12
+N_CURVES, MIN_CURVES = 40, 12
 _QUANTILES = (0.1, 0.5, 0.9)
 # The parts of the running curve whose slopes are compared: the last half, and the half before.
 _LOOK_BACK = (2.0, 4.0)
-# How much a difference in slope counts against one in a setting that spans the whole range.
-_SLOPE_WEIGHT = 6.0
+# How much differences in slope and in place count against one in a setting that spans its range.
+_SLOPE_WEIGHT, _PLACE_WEIGHT = 6.0, 0.3
+# Where both curves are flat, their slopes say nothing of each other; and not without limit.
+_FLAT, _MOST_SCALE = 0.003, 5.0
+# The step size sets the pace of a curve; other settings hardly do.
+_PACE, _PACE_WEIGHT, _OTHER_WEIGHT = "learning_rate", 2.0, 0.5
 # Of the common grid of steps, by their logarithms.
 _N_GRID = 64
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A finished training's curve. settings: (n_dimensions,), 0 to 1.
+    """A finished training's curve. settings: (n_dimensions,), times `pace_weights`.
 
     log_steps: (n,), natural logarithms, ascending. losses: (n,), the remaining loss of the best
     step so far, descending; the last one is final.
@@ -43,6 +50,14 @@ class Curve:
     settings: "Array"
     log_steps: "Array"
     losses: "Array"
+
+
+def pace_weights(model: ModelCard) -> "Array":
+    """How much each dimension of a settings vector says of how curves fall, (n_dimensions,)."""
+    import numpy as np
+
+    names = dimension_names(model)
+    return np.array([_PACE_WEIGHT if name == _PACE else _OTHER_WEIGHT for name in names])
 
 
 def make_curve(
@@ -119,8 +134,18 @@ class _Curves:
         if len(longer) < MIN_CURVES:
             return np.array([])
         nearest = longer[self._differ(running, longer).argsort(kind="stable")[:N_CURVES]]
-        gains: Array = self._losses_at(now)[nearest] - self._finals[nearest]
-        return gains.clip(min=0)
+        gains = (self._losses_at(now)[nearest] - self._finals[nearest]).clip(min=0)
+        scaled: Array = gains * self._compare_slopes(running, nearest)
+        return scaled
+
+    def _compare_slopes(self, running: Curve, others: "Array") -> "Array":
+        """How fast the running curve falls against the others, over the last half of its steps."""
+        now = float(running.log_steps[-1])
+        before = now - math.log(_LOOK_BACK[0])
+        own = _loss_at(running, before) - _loss_at(running, now)
+        theirs = (self._losses_at(before) - self._losses_at(now))[others]
+        scales: Array = ((own + _FLAT) / (theirs + _FLAT)).clip(1 / _MOST_SCALE, _MOST_SCALE)
+        return scales
 
     def _differ(self, running: Curve, others: "Array") -> "Array":
         """How unlike curves are to the running one until its last step, (n,)."""
@@ -134,7 +159,8 @@ class _Curves:
         by_slope = np.hypot(
             (theirs[0] - theirs[1]) - (own[0] - own[1]), (theirs[1] - theirs[2]) - (own[1] - own[2])
         )
-        difference: Array = by_setting + _SLOPE_WEIGHT * by_slope + (theirs[0] - own[0]) ** 2
+        by_place = (theirs[0] - own[0]) ** 2
+        difference: Array = by_setting + _SLOPE_WEIGHT * by_slope + _PLACE_WEIGHT * by_place
         return difference
 
     def _losses_at(self, log_step: float) -> "Array":

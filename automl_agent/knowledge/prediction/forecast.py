@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import Settings
 from automl_agent.cards.predicted_log import PredictedLog, PredictedPoint
-from automl_agent.knowledge.prediction.extrapolation import Curve, Extrapolator, make_curve
+from automl_agent.knowledge.prediction.extrapolation import (
+    Curve,
+    Extrapolator,
+    make_curve,
+    pace_weights,
+)
 from automl_agent.knowledge.records.record import CurvePoint, Record
 from automl_agent.knowledge.transfer.candidates import DEVIATIONS_80
 from automl_agent.knowledge.transfer.effort import predict_effort
@@ -71,12 +76,14 @@ def predict_from_neighbours(neighbourhood: Neighbourhood, settings: Settings) ->
 def make_extrapolator(neighbourhood: Neighbourhood, settings: Settings) -> Extrapolator:
     """What says where a training with these settings ends, once it runs."""
     metric, chances = neighbourhood.metric, neighbourhood.chances
+    weights = pace_weights(neighbourhood.model)
+    vectors = neighbourhood.settings * weights
     curves = [
         make_curve(record.curve, vector, metric, chances[record.card_id])
-        for record, vector in zip(neighbourhood.records, neighbourhood.settings, strict=True)
+        for record, vector in zip(neighbourhood.records, vectors, strict=True)
         if record.curve and record.metric == metric.name
     ]
-    own = settings_matrix(neighbourhood.model, [settings])[0]
+    own = settings_matrix(neighbourhood.model, [settings])[0] * weights
     return Extrapolator(curves, own, metric, neighbourhood.chance)
 
 

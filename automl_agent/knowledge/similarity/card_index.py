@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,6 +92,11 @@ class CardIndex:
         return tuple(self._ids)
 
     @property
+    def known(self) -> Set[str]:
+        """The ids of the cards."""
+        return self._known
+
+    @property
     def is_exact(self) -> bool:
         """Whether each card is compared."""
         return not hasattr(self._index, "nprobe")
@@ -120,22 +125,42 @@ class CardIndex:
         self._ids.extend(ids[row] for row in rows)
         self._known.update(first_rows)
 
-    def search(self, query: Array, k: int) -> list[Neighbour]:
+    def search(
+        self, query: Array, k: int, *, among: Collection[str] | None = None
+    ) -> list[Neighbour]:
         """The k most similar cards, best first; fewer if there are not so many.
 
-        query: embedding, shape (dimension,), float32, unit length.
+        query: embedding, shape (dimension,), float32, unit length. among: only these cards.
         """
         import numpy as np
 
         if not self._ids or k < 1:
             return []
         vector = np.ascontiguousarray(query, dtype=np.float32).reshape(1, -1)
-        similarities, rows = self._index.search(vector, min(k, len(self._ids)))
+        similarities, rows = self._index.search(
+            vector, min(k, len(self._ids)), params=self._select(among)
+        )
         return [
             Neighbour(self._ids[row], float(similarity))
             for similarity, row in zip(similarities[0], rows[0], strict=True)
             if row >= 0  # the lists that were looked into held fewer
         ]
+
+    def _select(self, among: Collection[str] | None) -> Any:
+        """The parameters of a search among some cards; None for all."""
+        import faiss
+        import numpy as np
+
+        if among is None or self._known <= set(among):
+            return None
+        rows = [row for row, card_id in enumerate(self._ids) if card_id in among]
+        selector = faiss.IDSelectorBatch(np.array(rows, dtype=np.int64))
+        # The types that come with faiss do not know the arguments.
+        if self.is_exact:
+            return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        return faiss.SearchParametersIVF(  # type: ignore[call-arg]
+            sel=selector, nprobe=self._index.nprobe
+        )
 
     def save(self, path: Path) -> None:
         """Write the index, and beside it the seal that `load` asks for; each whole or not at all.
@@ -193,14 +218,17 @@ class CardIndex:
 
 
 def open_or_rebuild(
-    path: Path, ids: Sequence[str], embed: Callable[[Sequence[str]], Array], *, encoder: str
+    path: Path | None, ids: Sequence[str], embed: Callable[[Sequence[str]], Array], *, encoder: str
 ) -> CardIndex:
     """The saved index with the cards that it lacks, or a new one; saved again if it changed.
 
+    path: None for an index that is not kept.
     embed: the embeddings of the cards with these ids, shape (n, dimension), in their order; asked
         only for the cards that are not in the saved index.
     An index that cannot be saved works all the same; the next start builds it again.
     """
+    if path is None:
+        return CardIndex.build(ids, embed(ids), encoder=encoder)
     try:
         index = CardIndex.load(path, ids, encoder=encoder)
         missing = list(ids[len(index) :])

@@ -10,6 +10,7 @@ from automl_agent.knowledge.encoding.text_space import TextSpace
 from automl_agent.knowledge.records.record import KnownCard
 from automl_agent.knowledge.similarity.label_space import compare_labels, embed_names, name_labels
 from automl_agent.knowledge.similarity.meta_features import compare_features, measure_card
+from automl_agent.knowledge.similarity.text_index import TextIndex
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ OTHER_CLASSES = 0.6
 OTHER_KIND = 0.2
 # What a label space that says nothing counts as: a little more than one that is about other things.
 UNKNOWN_LABELS = 0.2
+# So many cards are compared in all parts, which takes some 50 ms.
+N_COMPARED = 1_000
 # The names of classes are embedded only for the cards that are near without them.
 _N_SHORTLISTED = 30
 
@@ -53,17 +56,25 @@ def find_similar(
     texts: TextSpace,
     k: int,
     weights: Weights = WEIGHTS,
+    index: TextIndex | None = None,
 ) -> list[SimilarCard]:
-    """The k most similar cards, best first; ties in the order of the known cards."""
+    """The k most similar cards, best first; ties in the order of the known cards.
+
+    index: of all known cards and perhaps more; without one, it is made for this search. Of very
+        many cards those with the nearest texts are compared in all their parts.
+    """
     if not known or k < 1:
         return []
-    cosines = _compare_texts(card, known, texts)
+    index = index or TextIndex(texts, lambda: known)
+    cosines = index.search(card, known, max(N_COMPARED, k))
     own_features, own_names = measure_card(card), name_labels(card)
     found = []
-    for other, cosine in zip(known, cosines, strict=True):
-        meta = compare_features(own_features, measure_card(other.card))
-        labels = compare_labels(own_names, name_labels(other.card))
-        found.append(_join(card, other, (labels, cosine, meta), weights))
+    for other in known:
+        if cosines is None or other.card_id in cosines:
+            cosine = None if cosines is None else cosines[other.card_id]
+            meta = compare_features(own_features, measure_card(other.card))
+            labels = compare_labels(own_names, name_labels(other.card))
+            found.append(_join(card, other, (labels, cosine, meta), weights))
     found.sort(key=lambda similar: -similar.similarity)
     shortlist = found[: max(_N_SHORTLISTED, k)]
     spaces = [own_names, *(name_labels(similar.known.card) for similar in shortlist)]
@@ -108,15 +119,6 @@ def compare_tasks(one: Task, other: Task) -> float:
     if one == other:
         return 1.0
     return OTHER_KIND if "regression" in (one, other) else OTHER_CLASSES
-
-
-def _compare_texts(
-    card: DataCard, known: Sequence[KnownCard], texts: TextSpace
-) -> Sequence[float | None]:
-    vectors = texts.embed([describe_card(card), *(describe_card(other.card) for other in known)])
-    if vectors is None:
-        return [None] * len(known)
-    return [min(max(float(cosine), 0.0), 1.0) for cosine in vectors[1:] @ vectors[0]]
 
 
 def _join(

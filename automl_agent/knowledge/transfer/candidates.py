@@ -19,7 +19,7 @@ from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood
 from automl_agent.knowledge.transfer.surrogate import score_of
 
 # Below it, what neighbours reached says no more than the expert's defaults: measured by leaving
-# each family of tables out, benchmarks/knowledge/transfer/candidates.py.
+# each family of tables out, benchmarks/knowledge/transfer.py.
 MIN_SIMILARITY = 0.35
 N_NAMED = 3
 _N_DRAWS = 256

@@ -13,6 +13,7 @@ from automl_agent.knowledge.knowledge import Knowledge
 from automl_agent.knowledge.records.record import Record, fingerprint_card
 from automl_agent.knowledge.similarity.meta_features import features_vector
 from automl_agent.knowledge.similarity.similar_cards import SimilarCard, find_similar
+from automl_agent.knowledge.similarity.text_index import TextIndex
 from automl_agent.knowledge.transfer.settings_vector import dimension_names, settings_matrix
 from automl_agent.knowledge.transfer.surrogate import Points, Surrogate, find_scales, remaining_loss
 from automl_agent.training.scoring import chance_score
@@ -137,9 +138,13 @@ def find_neighbourhood(
     chance: float,
     knowledge: Knowledge,
     texts: TextSpace,
+    index: TextIndex | None = None,
     max_tables: int = MAX_TABLES,
 ) -> Neighbourhood | None:
-    """The neighbourhood of a data set for an expert; None without any record for its task."""
+    """The neighbourhood of a data set for an expert; None without any record for its task.
+
+    index: of the texts of all known cards, as in `find_similar`.
+    """
     usable = [known for known in knowledge.cards if is_comparable(card, known.card)]
     records = knowledge.records(model.name, {known.card_id for known in usable})
     by_card: dict[str, list[Record]] = {}
@@ -147,7 +152,7 @@ def find_neighbourhood(
         if metric.name in record.scores:
             by_card.setdefault(record.card_id, []).append(record)
     trained = [known for known in usable if known.card_id in by_card]
-    similar = find_similar(card, trained, texts=texts, k=max_tables)
+    similar = find_similar(card, trained, texts=texts, k=max_tables, index=index)
     chances = {s.known.card_id: chance_score(metric, s.known.card) for s in similar}
     similar = [s for s in similar if chances[s.known.card_id] is not None]
     if not similar:

@@ -6,7 +6,8 @@ Each packaged table is left out with its whole family; settings for it are propo
 of the others, and judged by the held-out scores that `trainings/` has of them. Regret: how far a
 choice is from the best setting of the list, as a share of the way from there to the list's median;
 means over tables, with 95 % bootstrap intervals. Of several trials the one with the best validation
-score counts, as in a run. `shuffled` proposes from the same records with the cards of the tables
+score counts, as in a run. `both`: a single choice, judged by validation and held-out scores, as it
+looked at neither. `shuffled` proposes from the same records with the cards of the tables
 exchanged: what is left of the gain there does not come from similarity.
 """
 
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from bootstrap import compare_pairs, summarise
 from pack import OUTPUT, find_complete, read_trainings
 from scipy.stats import spearmanr
 from tables import Table, list_tables
@@ -38,7 +40,7 @@ from automl_agent.knowledge.encoding.packaged_encoder import PackagedEncoder
 from automl_agent.knowledge.encoding.text_space import TextSpace
 from automl_agent.knowledge.knowledge import Knowledge
 from automl_agent.knowledge.prediction.forecast import predict_from_neighbours
-from automl_agent.knowledge.records.archive import read_archive
+from automl_agent.knowledge.records.archive import Archive, read_archive
 from automl_agent.knowledge.records.record import KnownCard, Record
 from automl_agent.knowledge.records.store import KnowledgeStore
 from automl_agent.knowledge.transfer.candidates import transfer_settings
@@ -49,6 +51,13 @@ Array = npt.NDArray[np.float64]
 N_RANDOM_DRAWS = 200
 BUDGETS = (1, 4, 16, 64)
 N_TRIALS = 4
+# What the regrets of transfer are compared with, table by table.
+_RIVALS = {
+    "zero_shot": ("default", "random_16", "portfolio", "shuffled_zero_shot"),
+    "zero_shot_both": ("default_both", "portfolio_both", "shuffled_zero_shot_both"),
+    f"{N_TRIALS}_trials": ("random_64", f"shuffled_{N_TRIALS}_trials"),
+}
+_JUDGED = ("zero_shot", "zero_shot_both", f"{N_TRIALS}_trials")
 # All knowledge here is packaged; nothing of this machine is read.
 UNUSED = Path(os.devnull)
 
@@ -78,6 +87,13 @@ class PartialKnowledge(Knowledge):
         ]
 
 
+def leave_out_family(archive: Archive, expert: str, family: str) -> PartialKnowledge:
+    """All but the tables of a family."""
+    kept = {card_id: known for card_id, known in archive.cards.items() if known.family != family}
+    records = list(archive.records(expert=expert))
+    return PartialKnowledge(KnowledgeStore(UNUSED), kept=kept, kept_records=records)
+
+
 @dataclass(frozen=True)
 class Measured:
     """A table's real scores. valid, holdout: (n_splits, n_settings), losses, smaller is better."""
@@ -95,6 +111,15 @@ class Measured:
         span = max(float(np.median(mean) - best), 1e-12)
         regret: Array = (np.asarray(losses) - best) / span
         return regret
+
+    def judge_one(self, place: int) -> float:
+        """The regret of one setting by validation and held-out scores together.
+
+        For a choice that looked at neither, both are held out: half the noise.
+        """
+        both = (self.valid + self.holdout).mean(axis=0)
+        best = both.min()
+        return float((both[place] - best) / max(float(np.median(both) - best), 1e-12))
 
     def choose(self, places: Sequence[int]) -> float:
         """The held-out loss of the trial with the best validation score, a mean over splits."""
@@ -145,6 +170,7 @@ def judge(
     ][:N_TRIALS] or [0]
     result = {
         "zero_shot": float(measured.regret(measured.choose(places[:1]))),
+        "zero_shot_both": measured.judge_one(places[0]),
         f"{N_TRIALS}_trials": float(measured.regret(measured.choose(places))),
         "is_transferred": float(transfer.is_transferred),
     }
@@ -173,6 +199,7 @@ def compare(measured: Measured, others: Sequence[Measured]) -> dict[str, float]:
     random = np.random.default_rng(0)
     n = len(measured.settings)
     found = {"default": float(measured.regret(measured.choose([0])))}
+    found["default_both"] = measured.judge_one(0)
     for budget in BUDGETS:
         drawn = [
             measured.choose(random.choice(n, min(budget, n), replace=False).tolist())
@@ -180,7 +207,9 @@ def compare(measured: Measured, others: Sequence[Measured]) -> dict[str, float]:
         ]
         found[f"random_{budget}"] = float(measured.regret(float(np.mean(drawn))))
     ranks = [np.argsort(np.argsort(o.valid.mean(axis=0) + o.holdout.mean(axis=0))) for o in others]
-    found["portfolio"] = float(measured.regret(measured.choose([int(np.mean(ranks, 0).argmin())])))
+    best = int(np.mean(ranks, 0).argmin())
+    found["portfolio"] = float(measured.regret(measured.choose([best])))
+    found["portfolio_both"] = measured.judge_one(best)
     return found
 
 
@@ -203,11 +232,12 @@ def run(name: str, home: Path, *, seed: int) -> dict[str, object]:
         row |= judge(measured, knowledge, expert, metric, texts)
         exchanged = {i: replace(k, card=shuffled[i]) for i, k in kept.items()}
         control = _exchange(exchanged, records)
-        row["shuffled"] = judge(measured, control, expert, metric, texts)["zero_shot"]
+        of_control = judge(measured, control, expert, metric, texts)
+        row |= {f"shuffled_{key}": of_control[key] for key in _JUDGED}
         print(measured.table.name, {k: round(v, 3) for k, v in row.items()}, file=sys.stderr)
         rows.append({"table": measured.table.name, **row})
     _add_mean_of_tables(rows)
-    return {"expert": name, "tables": rows, "summary": summarise(rows)}
+    return {"expert": name, "tables": rows, "summary": summarise_rows(rows)}
 
 
 def _add_mean_of_tables(rows: Sequence[dict[str, Any]]) -> None:
@@ -240,21 +270,17 @@ def _exchange(cards: Mapping[str, KnownCard], records: Sequence[Record]) -> Part
     return PartialKnowledge(KnowledgeStore(UNUSED), kept=kept, kept_records=moved)
 
 
-def summarise(rows: Sequence[Mapping[str, object]]) -> dict[str, dict[str, float]]:
-    random = np.random.default_rng(0)
+def summarise_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """The mean over tables of each column, and of zero-shot less each of its rivals."""
     names = [key for key in rows[0] if key != "table"]
-    found = {}
-    for name in names:
-        values = np.array([row[name] for row in rows if name in row], dtype=float)
-        values = values[np.isfinite(values)]
-        means = [random.choice(values, len(values)).mean() for _ in range(2000)]
-        low, high = np.quantile(means, [0.025, 0.975])
-        found[name] = {
-            "mean": round(float(values.mean()), 4),
-            "low": round(float(low), 4),
-            "high": round(float(high), 4),
-            "median": round(float(np.median(values)), 4),
-        }
+    found = {
+        name: summarise([row[name] for row in rows if np.isfinite(row.get(name, np.nan))])
+        for name in names
+    }
+    for ours, rivals in _RIVALS.items():
+        for rival in rivals:
+            pair = compare_pairs([row[ours] for row in rows], [row[rival] for row in rows])
+            found[f"{ours} less {rival}"] = pair
     return found
 
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from automl_agent.agent import load_all_plugins
@@ -17,7 +18,11 @@ from automl_agent.knowledge.encoding.text_space import TextSpace
 from automl_agent.knowledge.knowledge import open_knowledge
 from automl_agent.knowledge.prediction.forecast import combine_logs
 from automl_agent.knowledge.records.record import CurvePoint, Record, fingerprint_card
-from automl_agent.knowledge.transfer.candidates import MIN_SIMILARITY, transfer_settings
+from automl_agent.knowledge.transfer.candidates import (
+    MIN_SIMILARITY,
+    choose_portfolio,
+    transfer_settings,
+)
 from automl_agent.knowledge.transfer.neighbourhood import find_neighbourhood
 from automl_agent.training.dataset import write_dataset
 from automl_agent.training.landmarks import add_landmarks
@@ -62,9 +67,38 @@ def test_proposed_settings_are_allowed_complete_and_distinct(
     assert all(c.low <= c.expected <= c.high for c in transfer.candidates)
 
 
-def test_the_first_proposal_has_the_best_expected_score(advisor: Advisor, card: DataCard) -> None:
-    first, *others = advisor.propose(ask(card)).candidates
-    assert all(first.expected <= other.expected for other in others)
+def test_proposals_are_expected_to_be_better_than_most_settings(
+    advisor: Advisor, card: DataCard
+) -> None:
+    question = ask(card)
+    expected = [candidate.expected for candidate in advisor.propose(question).candidates[:4]]
+    everything = [
+        candidate.expected for candidate in advisor.propose(question, n_candidates=64).candidates
+    ]
+    assert np.mean(expected) < np.median(everything)
+
+
+@pytest.mark.parametrize(
+    ("weights", "chosen"),
+    [
+        pytest.param([1.0, 1.0, 1.0], [2, 1], id="all count alike"),
+        pytest.param([1.0, 0.0, 0.0], [0, 2], id="only the first counts"),
+        pytest.param([0.0, 1.0, 1.0], [1, 2], id="the others count"),
+    ],
+)
+def test_the_portfolio_has_something_for_each_data_set_that_counts(
+    weights: list[float], chosen: list[int]
+) -> None:
+    ranks = np.array([[0.0, 1.0, 0.3, 0.7], [1.0, 0.0, 0.3, 0.7], [1.0, 0.1, 0.3, 0.7]])
+    assert choose_portfolio(ranks, np.array(weights), 2) == chosen
+
+
+def test_settings_of_few_data_sets_need_more_than_one_lucky_rank() -> None:
+    nan = math.nan
+    ranks = np.array([[0.0, 0.1, nan], [nan, 0.1, nan], [nan, 0.1, nan]])
+    assert choose_portfolio(ranks, np.full(3, 0.01), 3) == [1, 0, 2]
+    # On a data set that is nearly the same, one good rank is enough.
+    assert choose_portfolio(ranks, np.array([0.7, 0.01, 0.01]), 3) == [0, 1, 2]
 
 
 def test_the_reason_names_the_similar_data_sets(advisor: Advisor, card: DataCard) -> None:

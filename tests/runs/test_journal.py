@@ -282,9 +282,9 @@ def test_a_killed_writer_leaves_all_that_it_had_begun(path: Path, n_begun: int) 
     for _ in range(n_begun):
         last = int(writer.stdout.readline())
     os.kill(writer.pid, signal.SIGKILL)
-    output, _ = writer.communicate(timeout=PATIENCE_S)
-    told = [last, *map(int, output.split())]
-    assert writer.returncode == -signal.SIGKILL
+    # `communicate` would pass over what reading lines has read ahead.
+    told = [last, *map(int, writer.stdout.read().split())]
+    assert writer.wait(timeout=PATIENCE_S) == -signal.SIGKILL
     with Journal(path) as journal:
         (run,) = journal.list_runs()
         assert (run["status"], run["ended"]) == ("started", None)

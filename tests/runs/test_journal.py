@@ -277,14 +277,13 @@ for number in range(1000):
 @pytest.mark.parametrize("n_begun", [1, 7, 40])
 def test_a_killed_writer_leaves_all_that_it_had_begun(path: Path, n_begun: int) -> None:
     command = [sys.executable, "-c", WRITER, path]
-    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert writer.stdout is not None
-    for _ in range(n_begun):
-        last = int(writer.stdout.readline())
-    os.kill(writer.pid, signal.SIGKILL)
-    # `communicate` would pass over what reading lines has read ahead.
-    told = [last, *map(int, writer.stdout.read().split())]
-    assert writer.wait(timeout=PATIENCE_S) == -signal.SIGKILL
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        told = [int(writer.stdout.readline()) for _ in range(n_begun)]
+        os.kill(writer.pid, signal.SIGKILL)
+        # `communicate` would pass over what reading lines has read ahead.
+        told += map(int, writer.stdout.read().split())
+        assert writer.wait(timeout=PATIENCE_S) == -signal.SIGKILL
     with Journal(path) as journal:
         (run,) = journal.list_runs()
         assert (run["status"], run["ended"]) == ("started", None)

@@ -146,13 +146,14 @@ def test_several_programs_write_at_once(path: Path) -> None:
 
 @pytest.mark.parametrize("n_told", [1, 7])
 def test_a_killed_writer_leaves_all_that_it_had_added(path: Path, n_told: int) -> None:
-    writer = start_writer(path, "heart", 1000)
-    assert writer.stdout is not None
-    for _ in range(n_told):
-        last = int(writer.stdout.readline())
-    os.kill(writer.pid, signal.SIGKILL)
-    rest, _ = writer.communicate(timeout=PATIENCE_S)
-    n_added = [last, *map(int, rest.split())][-1] + 1
+    with start_writer(path, "heart", 1000) as writer:
+        assert writer.stdout is not None
+        told = [int(writer.stdout.readline()) for _ in range(n_told)]
+        os.kill(writer.pid, signal.SIGKILL)
+        # `communicate` would pass over what reading lines has read ahead.
+        told += map(int, writer.stdout.read().split())
+        writer.wait(timeout=PATIENCE_S)
+    n_added = told[-1] + 1
     store = KnowledgeStore(path)
     assert len(store.records()) - n_added in (0, 1)
     assert store.add(LUNG, make_record(LUNG))

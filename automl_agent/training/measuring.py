@@ -137,11 +137,13 @@ def _time_further_rows(time_rows: Callable[[int], float], n_rows: int) -> float:
     n_more = int(n_rows * _GOAL_S / max(seconds, _RESOLUTION_S))
     n_timed = min(n_more, max(_MAX_ROWS, n_rows))
     if n_timed >= 2 * n_rows:
-        seconds = time_rows(n_timed) - start_s
+        whole_s = time_rows(n_timed)
+        # The machine may have been busier when the start was timed first.
+        seconds = whole_s - min(start_s, time_rows(1))
     else:
         n_timed = n_rows
     # Where the difference is lost in the noise, the model is at least as fast as this says.
-    return 1000 * max(seconds, _RESOLUTION_S / 10) / max(n_timed - 1, 1)
+    return 1000 * max(seconds, _RESOLUTION_S) / max(n_timed - 1, 1)
 
 
 def _time_job(batch: Batch, job: Job, limit_s: float) -> float:

@@ -98,7 +98,7 @@ def test_a_blend_costs_what_its_members_cost_together() -> None:
     ("n_rows", "ms_per_row", "timed"),
     [
         pytest.param(100, 0.01, [1, 100, 10_000, 1], id="few rows are repeated"),
-        pytest.param(1, 0.1, [1, 1, 100, 1], id="a single row too"),
+        pytest.param(1, 1.0, [1, 1, 100, 1], id="a single row too"),
         pytest.param(100, 50.0, [1, 100], id="slow ones are not"),
         pytest.param(50_000, 0.001, [1, 50_000], id="many rows are enough"),
     ],

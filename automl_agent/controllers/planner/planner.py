@@ -191,7 +191,8 @@ def _improve(steps: list[Step]) -> tuple[str, _Calls]:
         return _tune(ranked[0], n_left)
     n_trials = sum(s.result.get("n_trials", 1) for s in steps if s.name in ("train", "tune"))
     best = ranked[0] if ranked else "none"
-    summary = f"Compared {n_trials} trials; {best} was the best plan."
+    trials = "1 trial" if n_trials == 1 else f"{n_trials} trials"
+    summary = f"Compared {trials}; {best} was the best plan."
     return "Training the best again on all rows.", [_finish(summary)]
 
 

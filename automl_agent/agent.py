@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,9 @@ from automl_agent.controllers.round import find_fallback, run_round
 from automl_agent.controllers.tools.trust import find_changed_tools
 from automl_agent.errors import SetupError, UnknownNameError
 from automl_agent.knowledge.advisor import Advisor, open_advisor
+from automl_agent.knowledge.encoding.encoder import Encoder
 from automl_agent.knowledge.encoding.sentence_encoder import choose_encoder
-from automl_agent.knowledge.knowledge import open_knowledge
+from automl_agent.knowledge.knowledge import Knowledge, open_knowledge
 from automl_agent.plugins import Plugins, discover_plugins, load_plugins
 from automl_agent.result import Result
 from automl_agent.runs.conversation_lock import hold_conversation
@@ -372,9 +374,16 @@ class Agent:
         )
 
     def _open_advisor(self) -> Advisor:
-        encoder = choose_encoder(self.configuration.encoder, self.plugins.encoders)
-        knowledge = open_knowledge(self.home, remembers=self.configuration.remembers)
-        return open_advisor(self.home, encoder, knowledge=knowledge)
+        """A new one each time, as one's own records come and go; what is packaged is read once."""
+        return open_advisor(self.home, self._encoder, knowledge=self._knowledge)
+
+    @cached_property
+    def _encoder(self) -> Encoder | None:
+        return choose_encoder(self.configuration.encoder, self.plugins.encoders)
+
+    @cached_property
+    def _knowledge(self) -> Knowledge:
+        return open_knowledge(self.home, remembers=self.configuration.remembers)
 
     def _make_result(self, document: Mapping[str, Any]) -> Result:
         directory = find_run_directory(self.home, str(document["run_id"]))

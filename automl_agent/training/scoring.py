@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from automl_agent.cards.data_card import Classes, DataCard
+from automl_agent.cards.data_card import Classes, Continuous, DataCard
 from automl_agent.cards.metric import CLASSIFICATION, Metric
 from automl_agent.errors import InputError, UnknownNameError
 
@@ -149,9 +150,14 @@ def chance_score(metric: Metric, card: DataCard) -> float | None:
 
     Works for every registered metric: it is computed on labels imagined as the card describes them.
     """
+    return _score_constant(metric, card.label_space)
+
+
+# The same data sets are asked about for one expert after the other.
+@lru_cache(maxsize=1024)
+def _score_constant(metric: Metric, space: Classes | Continuous) -> float | None:
     import numpy as np
 
-    space = card.label_space
     if isinstance(space, Classes):
         if space.shares is None:
             return None

@@ -15,7 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -59,7 +59,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Archive:
-    """What a file of knowledge holds; its records are built when they are asked for.
+    """What a file of knowledge holds; its records are built when they are first asked for.
 
     cards: by their ids, in the order of the file.
     """
@@ -69,6 +69,7 @@ class Archive:
     n_records: int
     _settings: Sequence[Mapping[str, Any]]
     _blocks: Sequence[Mapping[str, Any]]
+    _unpacked: dict[int, Sequence[Record]] = field(default_factory=dict, compare=False, repr=False)
 
     def records(
         self, *, expert: str | None = None, card_ids: Collection[str] | None = None
@@ -76,11 +77,17 @@ class Archive:
         """The records of an expert, and of some cards; None for all."""
         return [
             record
-            for block in self._blocks
+            for number, block in enumerate(self._blocks)
             if expert in (None, block["expert"])
             and (card_ids is None or block["card_id"] in card_ids)
-            for record in unpack_records(block, self._settings)
+            for record in self._unpack(number)
         ]
+
+    def _unpack(self, number: int) -> Sequence[Record]:
+        if number not in self._unpacked:
+            records = unpack_records(self._blocks[number], self._settings)
+            self._unpacked[number] = tuple(records)
+        return self._unpacked[number]
 
     def count_records(self, card_id: str | None = None) -> Counter[str]:
         """The number of records by expert, of a card or of all."""
@@ -139,27 +146,28 @@ def write_archive(
     _write_file(path, gzip.compress(content + checksum.encode() + b"\n", mtime=0))
 
 
-def read_archive(path: Path) -> Archive:
+def read_archive(path: Path, *, is_own: bool = False) -> Archive:
     """The knowledge in a file.
 
+    is_own: whether it came with this package, whose tests have held its cards against the schema.
     Raises: KnowledgeError if it cannot be read, is none, is damaged, too large or does not fit the
         schemas: names the file and what to do.
     """
     try:
         with path.open("rb") as stream:
-            return parse_archive(stream, source=str(path))
+            return parse_archive(stream, source=str(path), is_own=is_own)
     except OSError as exc:
         raise KnowledgeError(f"{path}: cannot be read ({exc.strerror or exc}).") from exc
 
 
-def parse_archive(stream: IO[bytes], *, source: str) -> Archive:
-    """The knowledge in an open file; source: its name, for messages.
+def parse_archive(stream: IO[bytes], *, source: str, is_own: bool = False) -> Archive:
+    """The knowledge in an open file; source: its name, for messages; is_own: as `read_archive`.
 
     Raises: as `read_archive`.
     """
     lines = _read_lines(stream, source)
     decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
-    reader = _Reader(decoder, lines, source)
+    reader = _Reader(decoder, lines, source, is_own)
     manifest, n_cards, n_records = _read_manifest(reader.read(0, _MAX_LINE), source)
     settings = _read_settings(reader)
     first = 2 + n_cards
@@ -182,6 +190,7 @@ class _Reader:
     decoder: json.JSONDecoder
     lines: Sequence[str]
     source: str
+    is_own: bool
 
     def read(self, number: int, max_length: int) -> dict[str, Any]:
         """The object in a line."""
@@ -205,7 +214,8 @@ class _Reader:
         if line.keys() != {"card", "origin", "family"} or not all(map(_is_text, texts)):
             raise self.refuse(number, "must have a card, and its origin and family as text.")
         try:
-            card = DataCard.from_json(line["card"], source=f"{self.source}: line {number + 1}")
+            place = f"{self.source}: line {number + 1}"
+            card = DataCard.from_json(line["card"], source=place, fits_schema=self.is_own)
         except CardError as exc:
             raise KnowledgeError(f"{exc} Nothing of the file was read; {_AGAIN}.") from exc
         return KnownCard(card, line["origin"], line["family"])

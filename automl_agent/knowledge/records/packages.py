@@ -30,7 +30,7 @@ class KnowledgeSource:
         Raises: KnowledgeError that names the distribution and the remedy.
         """
         try:
-            archive = read_archive(self.path)
+            archive = read_archive(self.path, is_own=self.path == _BASE)
         except KnowledgeError as exc:
             raise self.refuse(str(exc)) from exc
         label = f"{self.distribution} {self.version}"

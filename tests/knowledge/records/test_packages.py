@@ -8,8 +8,8 @@ import pytest
 
 from automl_agent.knowledge.knowledge import open_knowledge
 from automl_agent.knowledge.records import packages
-from automl_agent.knowledge.records.archive import FILE_NAME, write_archive
-from automl_agent.knowledge.records.packages import find_packages
+from automl_agent.knowledge.records.archive import FILE_NAME, read_archive, write_archive
+from automl_agent.knowledge.records.packages import find_base, find_packages
 
 from ..making import MANIFEST, make_known, make_record
 
@@ -78,3 +78,10 @@ def test_a_package_that_is_no_longer_there_is_named(site: Path) -> None:
     warnings: list[str] = []
     assert list(find_packages(warnings)) == []
     assert len(warnings) == 1
+
+
+def test_the_packages_own_knowledge_stands_up_to_the_strict_reading_of_others() -> None:
+    (base,) = find_base("1")
+    strict, quick = read_archive(base.path), read_archive(base.path, is_own=True)
+    assert (strict.manifest, strict.cards) == (quick.manifest, quick.cards)
+    assert len(strict.cards) >= 60

@@ -146,7 +146,9 @@ def _validator_parts() -> "tuple[Callable[..., Validator], Registry[Json]]":
         _, _, kind, _ = uri.split(":")
         return Resource.from_contents(load_schema(kind))
 
-    types = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"number": _is_number, "integer": _is_whole_number}
+    )
     create = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator, type_checker=types
     )
@@ -156,6 +158,10 @@ def _validator_parts() -> "tuple[Callable[..., Validator], Registry[Json]]":
 def _is_number(checker: object, value: object) -> bool:
     del checker
     return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
+
+
+def _is_whole_number(checker: object, value: object) -> bool:
+    return _is_number(checker, value) and value == int(value)  # type: ignore[call-overload]
 
 
 def _is_finite(number: float) -> bool:

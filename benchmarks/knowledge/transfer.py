@@ -45,12 +45,15 @@ from automl_agent.knowledge.records.record import KnownCard, Record
 from automl_agent.knowledge.records.store import KnowledgeStore
 from automl_agent.knowledge.transfer.candidates import transfer_settings
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood, find_neighbourhood
+from automl_agent.knowledge.transfer.surrogate import score_of
 from automl_agent.training.scoring import chance_score
 
 Array = npt.NDArray[np.float64]
 N_RANDOM_DRAWS = 200
 BUDGETS = (1, 4, 16, 64)
 N_TRIALS = 4
+# The tables whose mean curve is the peer of predicted logs.
+N_NEAREST = 5
 # What the regrets of transfer are compared with, table by table.
 _RIVALS = {
     "zero_shot": ("default", "random_16", "portfolio", "shuffled_zero_shot"),
@@ -186,12 +189,26 @@ def _judge_predictions(
     bounds = np.sort([[metric.loss(f.low), metric.loss(f.high)] for f in finals], axis=1)
     single = measured.valid[0]
     way = abs(metric.ideal - chance)
+    nearest = np.array([metric.loss(end) for end in _average_nearest(found, measured.settings)])
     return {
+        "spearman_of_nearest": float(spearmanr(nearest, real)[0]),
+        "error_of_nearest": float(np.abs(nearest - real).mean() / way),
         "spearman": float(spearmanr(predicted, real)[0]),
         "error": float(np.abs(predicted - real).mean() / way),
         "share_of_chance": float(np.mean(np.abs(real - metric.loss(metric.ideal)) / way)),
         "coverage": float(((bounds[:, 0] <= single) & (single <= bounds[:, 1])).mean()),
     }
+
+
+def _average_nearest(found: Neighbourhood, settings: Sequence[Settings]) -> list[float]:
+    """Where the mean curve of the same settings on the nearest tables ends."""
+    nearest = {similar.known.card_id for similar in found.similar[:N_NEAREST]}
+    losses: dict[str, list[float]] = {}
+    for record, remaining in zip(found.records, found.remaining, strict=True):
+        if record.card_id in nearest:
+            losses.setdefault(repr(dict(record.settings)), []).append(float(remaining))
+    means = [float(np.mean(losses[repr(dict(one))])) for one in settings]
+    return [score_of(mean, found.metric, found.chance) for mean in means]
 
 
 def compare(measured: Measured, others: Sequence[Measured]) -> dict[str, float]:

@@ -12,6 +12,8 @@ from automl_agent.knowledge.records.record import Record
 FIELDS = frozenset(Record.__dataclass_fields__)
 MAX_POINTS = 100
 _MAX_SETTINGS = 1000
+# As in the schema: every whole number up to it is a float, too.
+MAX_COUNT = 2**53
 MAX_SCORES = 100
 _NUMBERS = frozenset({int, float})
 _VALUES = _NUMBERS | {str, bool}
@@ -68,6 +70,7 @@ def _fits_rest(document: Mapping[str, Any]) -> bool:
     return (
         are_numbers([*counts, *costs, *values, *scores.values()])
         and min(counts) >= 0
+        and max(counts) <= MAX_COUNT
         and min(costs) >= 0
         and document["n_splits"] >= 1
         and all(map(_is_whole, counts))

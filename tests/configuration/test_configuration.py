@@ -260,14 +260,6 @@ def test_what_is_no_readable_file_is_refused_at_once(
         load_configuration()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_named(user_file: Path) -> None:
-    user_file.write_text("")
-    user_file.chmod(0)
-    with pytest.raises(InputError, match="cannot be read \\(Permission denied\\)"):
-        load_configuration()
-
-
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(user_file: Path) -> None:
     user_file.write_bytes(b"\xef\xbb\xbftrials = 7\r\nprivacy = 'none'\r\n")
     assert load_configuration().trials == 7

@@ -91,6 +91,7 @@ def run(
     """
     from automl_agent.agent import Agent
 
+    _check_request(request)
     is_asked = not (yes or no_input) and sys.stdin.isatty() and sys.stderr.isatty()
     progress = choose_progress(quiet=quiet, output_format=output_format)
     gate: Gate = TerminalGate(_pausing(progress)) if is_asked else OpenGate()
@@ -150,11 +151,19 @@ def _print_last(document: dict[str, Any], output_format: str) -> None:
         print_event("result", document)
 
 
+def _check_request(request: str) -> None:
+    if not request.strip():  # as a path, it would be the present folder
+        raise InputError(
+            "The request is empty; name a table and its --target, or say what to predict, such as "
+            '"predict income from adult.csv".'
+        )
+
+
 def _is_words(request: str) -> bool:
     """Whether it is a sentence, and not the name or address of a table."""
     if Path(request).exists() or is_table_name(request):
         return " " in request.strip() and not Path(request).exists()
-    return " " in request.strip() or not request.strip()
+    return " " in request.strip()
 
 
 def choose_progress(*, quiet: bool, output_format: str = "text") -> Progress:

@@ -69,6 +69,7 @@ def test_parquet_goes_in_and_comes_out(program: Program, table: Path, tmp_path: 
     ("arguments", "code", "message"),
     [
         pytest.param(["run", "wne.csv"], 3, "There is no file", id="no file"),
+        pytest.param(["run", " "], 3, "The request is empty; name a table", id="empty request"),
         pytest.param(["run", "."], 3, "is a directory", id="directory"),
         pytest.param(["run", "empty.csv"], 3, "is empty", id="empty"),
         pytest.param(["run", "picture.png"], 3, "is not a table", id="kind"),

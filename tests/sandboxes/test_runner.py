@@ -181,7 +181,9 @@ def test_a_memory_hog_is_killed_near_its_limit(make_step: MakeStep) -> None:
     result = step.run(hog)
     assert (result["status"], result["exit_code"]) == ("oom", -signal.SIGKILL)
     # It is looked at every 20 ms; at most 1 MiB comes in each ms, and the machine may be busy.
-    assert 300 < result["max_rss_mib"] < 500
+    # The peak is the kernel's own, which gathers each processor's count only now and then: it can
+    # be some pages below what was seen (299.8 MiB was).
+    assert 290 < result["max_rss_mib"] < 500
     assert step.run("pass")["status"] == "ok"
 
 

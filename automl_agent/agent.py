@@ -115,7 +115,8 @@ class Agent:
         data, holdout: a path to a CSV or Parquet file, or a DataFrame; the held-out rows are a part
         of `data` if no table of their own is given.
         require: what the model must keep, as in "accuracy >= 0.9" or "predict_ms_per_row <= 1".
-        early_stop: whether trials that cannot win, as far as can be predicted, are stopped.
+        early_stop: whether trials that cannot win, as far as can be predicted, are stopped or not
+            begun.
         Raises: UserError, each kind as in `automl_agent.errors`; KeyboardInterrupt before a model.
         """
         request = Request(

@@ -74,9 +74,12 @@ class Budget:
         with self.watch.paused():
             yield
 
-    def for_task(self) -> "Budget":
-        """The budget of one of several tasks: the same clock and time, trials of its own."""
-        budget = Budget(self.time_s, self.n_trials, self.clock)
+    def for_task(self, n_trials: int | None = None) -> "Budget":
+        """The budget of one of several tasks: the same clock and time, trials of its own.
+
+        n_trials: at most so many, if it is to have less than a task of the request may.
+        """
+        budget = Budget(self.time_s, min(self.n_trials, n_trials or self.n_trials), self.clock)
         budget.watch = self.watch
         return budget
 

@@ -26,7 +26,7 @@ class Request:
     also: metrics to report beside the one that decides.
     constraints: what the model must keep, as texts. follows: the run that it is to improve.
     sandbox_options: what the person allows of a sandbox, and asks of it.
-    early_stop: whether trials that cannot win are stopped.
+    early_stop: whether trials that cannot win are stopped, or not begun.
     """
 
     table: str

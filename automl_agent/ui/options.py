@@ -57,7 +57,7 @@ _CONTROLLER_OPTIONS = (
 early_stop_option = click.option(
     "--early-stop/--no-early-stop",
     default=True,
-    help="Stop trials that cannot win, as far as can be predicted.  [default: on]",
+    help="Give up trials that cannot win, as far as can be predicted.  [default: on]",
 )
 
 

@@ -197,6 +197,17 @@ def describe_gpus(name: str, fields: Mapping[str, Any]) -> str:
             return ""
 
 
+def describe_limit(fields: Mapping[str, Any], command: str) -> str:
+    """What came of a limit in the person's words; command: what raises one, as "--{} {}"."""
+    asked, allowed = fields["asked"], fields["allowed"]
+    name = "time" if fields["limit"] == "time_s" else "trials"
+    unit = "s" if name == "time" else "trial" if asked == 1 else "trials"
+    if asked <= allowed:
+        return f"At most {asked:g} {unit}, as you say."
+    more = command.format(name, f"{asked:g}{'s' if name == 'time' else ''}")
+    return f"You ask for {asked:g} {unit}, and at most {allowed:g} are allowed; {more} allows more."
+
+
 def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> str:
     """The line for an event that a person wants to see, or nothing."""
     match name:
@@ -238,6 +249,8 @@ def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> 
                 f"Warning: what is said to {fields['endpoint']} ({fields['base_url']}) goes "
                 "unencrypted over the network, and so do its replies; use https://."
             )
+        case "limit_read":
+            return describe_limit(fields, "--{} {}")
         case "knowledge_not_kept":
             return f"Warning: this trial is not kept for later runs: {fields['reason']}"
         case "knowledge_warning":

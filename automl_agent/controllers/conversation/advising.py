@@ -105,7 +105,8 @@ def choose_first_trials(
 ) -> list[Settings]:
     """The settings to tune with first: those transferred and the expert's own starting points.
 
-    They are ranked by what is predicted of them; what is not worth a trial is left out, and told.
+    They are ranked by what is predicted of them; what is not worth a trial is left out, and told,
+    unless the person wants every trial to be trained to its end.
     """
     proposed = propose_settings(session, plan.model_card)
     standard = make_standard(session)
@@ -120,7 +121,8 @@ def choose_first_trials(
         for settings in candidates
     ]
     n_left = max(1, session.budget.n_trials_left)
-    choice = choose_candidates(forecasts, n_left, standard, n_kept=_N_ALWAYS_KEPT)
+    n_kept = _N_ALWAYS_KEPT if session.request.early_stop else len(candidates)
+    choice = choose_candidates(forecasts, n_left, standard, n_kept=n_kept)
     skip_candidates(session, plan, candidates, choice.skipped)
     return [candidates[index] for index in choice.kept]
 

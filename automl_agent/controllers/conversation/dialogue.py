@@ -1,7 +1,7 @@
 """The dialogue: a conversation with its model, for whoever speaks for the person."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.mentions import Mentions, find_experts, find_tables, split_words
 from automl_agent.controllers.privacy import show_name
+from automl_agent.controllers.reading.reading import Table
 from automl_agent.controllers.round import Outcome, run_round
 from automl_agent.errors import InputError
 
@@ -32,6 +33,7 @@ class Dialogue:
     find_model: Callable[[str], ChatModel]
     folder: Path | None = None
     outcomes: list[Outcome] = field(default_factory=list)
+    _asked: dict[str, float] = field(default_factory=dict)
 
     def say(self, words: str) -> Outcome:
         """What came of a request, or of feedback on an earlier one.
@@ -40,9 +42,10 @@ class Dialogue:
             the budget cannot be kept with the model; KeyboardInterrupt if nothing was finished.
         """
         told = self._compose(words)
-        conversation, defaults = self.conversation, self.conversation.defaults
-        conversation.begin_round(told, budget=Budget(defaults.time_s, defaults.n_trials))
-        outcome = run_round(conversation, self.model, self.fallback)
+        limits = self._limit(told)
+        budget = Budget(limits["time_s"], limits["n_trials"])
+        self.conversation.begin_round(told | limits, budget=budget)
+        outcome = run_round(self.conversation, self.model, self.fallback)
         self.outcomes.append(outcome)
         return outcome
 
@@ -92,10 +95,30 @@ class Dialogue:
             told["experts_named"] = experts
         told["metrics"] = list(workplace.plugins.metrics)
         defaults = self.conversation.defaults
-        told |= {"time_s": defaults.time_s, "n_trials": defaults.n_trials}
         if defaults.experts:
             told["experts"] = list(defaults.experts)
         return told
+
+    def _limit(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """The time and the trials of a round: what the words ask for, within what is allowed.
+
+        It is not left to the model: one that overlooks "at most 5 trials" is held to it as well.
+        """
+        # The words of a dozen languages are read into memory when there is something to read.
+        from automl_agent.controllers.reading.search_limits import read_search_limits
+
+        tables = [Table(t["name"], tuple(t.get("columns", ()))) for t in told.get("tables", ())]
+        experts = told.get("experts_named", {})
+        read = read_search_limits(told["words"], tables, experts=experts, metrics=told["metrics"])
+        asked = {name: value for name, value in asdict(read).items() if value is not None}
+        defaults = self.conversation.defaults
+        allowed = {"time_s": defaults.time_s, "n_trials": defaults.n_trials}
+        for name, value in asked.items():
+            fields = {"limit": name, "asked": value, "allowed": allowed[name]}
+            self.conversation.emit("limit_read", fields)
+        # "Go on" with a plan that was made under a limit does not lift it.
+        self._asked = (self._asked if self.conversation.open_tasks else {}) | asked
+        return {name: min(value, self._asked.get(name, value)) for name, value in allowed.items()}
 
     def _show_table(self, name: str, path: str, words: str) -> dict[str, Any]:
         frame = self.conversation.workplace.read_table(path)

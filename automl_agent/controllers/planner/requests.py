@@ -115,6 +115,7 @@ def _begin(task: TaskWords) -> _Arguments:
         # A wish has nothing yet to be measured by; the leaderboard shows sizes and times anyway.
         "constraints": [text for text in task.constraints if not _is_relative(text)],
         "drop": list(task.drop),
+        "n_trials": task.n_trials,
     }
     if task.split is not None and task.split.kind in ("time", "group"):
         given[f"split_by_{task.split.kind}"] = task.split.column
@@ -128,6 +129,7 @@ def _follow(task_id: str, feedback: Feedback) -> _Arguments:
         "experts": list(feedback.experts),
         "metric": feedback.metric,
         "drop": list(feedback.drop),
+        "n_trials": feedback.n_trials,
     }
     return {name: value for name, value in given.items() if value}
 

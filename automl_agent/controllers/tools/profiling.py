@@ -43,7 +43,9 @@ def profile_dataset(
         raise ToolError(f"{MAX_OPEN_TASKS} tasks are open; train and finish some of them first.")
     earlier = conversation.find_task(follows) if follows else None
     if earlier is not None:
-        request, frame, holdout = _follow(earlier, _find_columns(asked, earlier.frame))
+        request, frame, holdout = _follow(
+            conversation, earlier, _find_columns(asked, earlier.frame)
+        )
     else:
         request, frame, holdout = _read(conversation, data, asked)
     card = _measure(conversation.workplace.plugins, request, frame)
@@ -53,7 +55,7 @@ def profile_dataset(
         holdout,
         task_id=conversation.next_task_id(),
         conversation_id=conversation.conversation_id,
-        budget=conversation.budget.for_task(),
+        budget=conversation.budget.for_task(request.n_trials),
         privacy=conversation.privacy,
     )
     session.earlier = None if earlier is None else earlier.result
@@ -89,26 +91,29 @@ def _find_unmeasured(conversation: Conversation) -> Session | None:
 def _measure_fixed(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     # What the person said by options counts for more than what the controller says.
     session.request = _fill(session.request, _find_columns(asked, session.frame))
+    session.budget.n_trials = session.request.n_trials
     card = _measure(session.plugins, session.request, session.frame)
     return _prepare(session, card)
 
 
 def _follow(
-    earlier: Session, asked: dict[str, Any]
+    conversation: Conversation, earlier: Session, asked: dict[str, Any]
 ) -> "tuple[Request, DataFrame, DataFrame | None]":
     """What is needed to do a task once more; its rows are divided as they were."""
     if earlier.result is None:
         raise ToolError(
             f"The task {earlier.task_id} has no result yet that could be improved; call finish."
         )
+    request = _limit(earlier.request, conversation)
     request = replace(
-        earlier.request,
+        request,
         constraints=tuple(asked.get("constraints", ())),
         also=(*earlier.request.also, *asked.get("report_also", ())),
         metric=asked.get("metric") or earlier.known_card.metric,
         experts=tuple(asked.get("experts", earlier.request.experts)),
         drop=(*earlier.request.drop, *asked.get("drop", ())),
         follows=earlier.run_id,
+        n_trials=_find_trials(request, asked),
     )
     return request, earlier.frame, earlier.holdout_frame
 
@@ -121,7 +126,7 @@ def _read(
     path = conversation.find_table(data)
     defaults = replace(conversation.defaults, table=path)
     frame = conversation.workplace.read_table(path)
-    request = _fill(defaults, _find_columns(asked, frame))
+    request = _fill(_limit(defaults, conversation), _find_columns(asked, frame))
     if not request.target:
         names = [show_name(str(name)) for name in list(frame.columns)[:_MAX_LISTED]]
         has = "" if conversation.privacy == "none" else f" The table has {', '.join(names)}."
@@ -145,6 +150,12 @@ def _find_columns(asked: dict[str, Any], frame: "DataFrame") -> dict[str, Any]:
     return asked | found
 
 
+def _limit(request: Request, conversation: Conversation) -> Request:
+    """The request with the limits of the present round, which the person's words may have set."""
+    budget = conversation.budget
+    return replace(request, time_s=budget.time_s, n_trials=budget.n_trials)
+
+
 def _fill(request: Request, asked: dict[str, Any]) -> Request:
     """The request with what the controller made of the person's words, where she set nothing."""
     by_time, by_group = asked.get("split_by_time"), asked.get("split_by_group")
@@ -161,7 +172,14 @@ def _fill(request: Request, asked: dict[str, Any]) -> Request:
         split=request.split or split,
         also=request.also or tuple(asked.get("report_also", ())),
         constraints=request.constraints or tuple(asked.get("constraints", ())),
+        n_trials=_find_trials(request, asked),
     )
+
+
+def _find_trials(request: Request, asked: dict[str, Any]) -> int:
+    """The trials of a task: fewer if it is asked for, never more than the request allows."""
+    wanted: int = asked.get("n_trials", request.n_trials)
+    return min(request.n_trials, wanted)
 
 
 def _measure(plugins: Plugins, request: Request, frame: "DataFrame") -> DataCard:

@@ -8,7 +8,7 @@ from typing import Any
 
 from automl_agent.chat_models.chat_model import Usage
 from automl_agent.controllers.purse import Purse
-from automl_agent.ui.progress import describe_gpus, describe_sandbox
+from automl_agent.ui.progress import describe_gpus, describe_limit, describe_sandbox
 from automl_agent.ui.rendering import describe_prediction, format_number
 from automl_agent.ui.repl.call_lines import CallRecord
 from automl_agent.ui.repl.curve import draw_gauge, draw_sparkline
@@ -163,6 +163,10 @@ class EventView:
     def _show_gpus(self, name: str, fields: Fields) -> None:
         self._screen.show_line(f"  {describe_gpus(name, fields)}")
 
+    def _show_limit(self, fields: Fields) -> None:
+        told = describe_limit(fields, "/budget {} {}")
+        self._screen.show_wrapped(f"  {told}", indent="  ", style="dim")
+
     def _show_waiting(self, fields: Fields) -> None:
         if not fields["seconds_left"] % 5:
             told = f"{fields['reason']} Trying again in {fields['seconds_left']:.0f} s."
@@ -188,6 +192,7 @@ _SHOWN: dict[str, Callable[[EventView, Fields], None]] = {
     "model_answered": EventView._take_cost,
     "delivery_started": EventView._show_delivery,
     "sandbox_chosen": EventView._show_sandbox,
+    "limit_read": EventView._show_limit,
     "model_waiting": EventView._show_waiting,
     "controller_replaced": EventView._show_replacement,
     "knowledge_not_kept": lambda view, fields: view._show_warning(

@@ -34,12 +34,15 @@ def _brier(labels: "Array", probabilities: "Array") -> float:
 
 def _roc_auc(labels: "Array", probabilities: "Array") -> float:
     import numpy as np
-    from sklearn.metrics import roc_auc_score
 
     # One class against the rest, for each that occurs: rows of a time may not have all of them.
     present = np.unique(labels)
     if len(present) < 2:
         raise ValueError("all rows are of one class")
+    if (probabilities == probabilities[0]).all():
+        return 0.5  # known without scikit-learn, whose import would take most of a recommendation
+    from sklearn.metrics import roc_auc_score
+
     if probabilities.shape[1] == 2:
         return float(roc_auc_score(labels, probabilities[:, 1]))
     scores = [roc_auc_score(labels == label, probabilities[:, label]) for label in present]
@@ -73,15 +76,15 @@ def _f1(labels: "Array", classes: "Array") -> float:
 
 
 def _rmse(labels: "Array", values: "Array") -> float:
-    from sklearn.metrics import root_mean_squared_error
+    import numpy as np
 
-    return float(root_mean_squared_error(labels, values))
+    return float(np.sqrt(np.mean((labels - values) ** 2)))
 
 
 def _mae(labels: "Array", values: "Array") -> float:
-    from sklearn.metrics import mean_absolute_error
+    import numpy as np
 
-    return float(mean_absolute_error(labels, values))
+    return float(np.abs(labels - values).mean())
 
 
 def _r2(labels: "Array", values: "Array") -> float:

@@ -2,9 +2,10 @@
 
     python benchmarks/knowledge/fit.py
 
-For each expert, the marginal likelihood of all records with weak priors is maximised by Adam on
-portions of settings; then the intervals are widened or narrowed so that 80 % of the scores of
-tables whose family was left out lie within.
+For each expert, a Gaussian process over pairs of data set and setting is fitted to all records: its
+marginal likelihood with weak priors is maximised by Adam on portions of settings. The surrogate
+takes over the lengths, the variances of levels and the noise. Then the intervals are widened or
+narrowed so that 80 % of the scores of tables whose family was left out lie within.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from automl_agent.cards.model_card import ModelCard
 from automl_agent.knowledge.records.archive import read_archive
 from automl_agent.knowledge.similarity.meta_features import SCALES, features_vector
 from automl_agent.knowledge.transfer.candidates import DEVIATIONS_80
+from automl_agent.knowledge.transfer.grid import Points
+from automl_agent.knowledge.transfer.scales import Scales
 from automl_agent.knowledge.transfer.settings_vector import dimension_names, settings_matrix
-from automl_agent.knowledge.transfer.surrogate import Points, Scales, Surrogate, remaining_loss
+from automl_agent.knowledge.transfer.surrogate import Surrogate, remaining_loss
 from automl_agent.training.scoring import chance_score
 
 Array = npt.NDArray[np.float64]
@@ -37,6 +40,8 @@ N_POINTS = 600
 VARIANCES = ("level", "setting", "interaction", "own_level", "own_setting", "noise")
 START = {"level": 0.5, "setting": 0.02, "interaction": 0.02, "own_level": 0.05,
          "own_setting": 0.01, "noise": 0.003}  # fmt: skip
+# Those that the surrogate takes over; of effects it has proportions.
+KEPT_VARIANCES = ("level", "own_level", "noise")
 # Weak priors on logarithms: mean and standard deviation of variances, and of weights.
 PRIOR_VARIANCE, PRIOR_WEIGHT = (-3.0, 2.0), (-0.7, 1.0)
 
@@ -46,7 +51,8 @@ class Records:
     """All records of an expert that share one list of settings.
 
     cards: (n_tables, n_features), NaN replaced by the mean. settings: (n_settings, n_dimensions).
-    remaining: (n_tables, n_settings). n_splits, families: (n_tables,).
+    remaining: (n_tables, n_settings). n_splits, families: (n_tables,). is_regression: (n_tables,);
+    values and classes say nothing of each other.
     """
 
     names: list[str]
@@ -55,11 +61,12 @@ class Records:
     remaining: Array
     n_splits: Array
     families: list[str]
+    is_regression: npt.NDArray[np.bool_]
 
 
 def read_records(expert: ModelCard, metrics: dict[str, Metric]) -> Records:
     archive = read_archive(BASE / "knowledge.jsonl.gz")
-    cards, rows, splits, families, settings = [], [], [], [], None
+    cards, rows, splits, families, kinds, settings = [], [], [], [], [], None
     for card_id, known in archive.cards.items():
         records = list(archive.records(expert=expert.name, card_ids={card_id}))
         if not records:
@@ -73,6 +80,7 @@ def read_records(expert: ModelCard, metrics: dict[str, Metric]) -> Records:
         rows.append([remaining_loss(record.score, metric, chance) for record in records])
         splits.append(records[0].n_splits)
         families.append(known.family)
+        kinds.append(known.card.task == "regression")
     assert settings is not None
     matrix = np.array(cards)
     means = np.nanmean(matrix, axis=0)
@@ -83,11 +91,12 @@ def read_records(expert: ModelCard, metrics: dict[str, Metric]) -> Records:
         remaining=np.array(rows),
         n_splits=np.array(splits, dtype=float),
         families=families,
+        is_regression=np.array(kinds),
     )
 
 
 class Covariance(torch.nn.Module):
-    """The covariance of `surrogate.py`, with its scales as parameters to be learnt."""
+    """What pairs of data set and setting share, with its scales as parameters to be learnt."""
 
     def __init__(self, n_features: int, names: list[str]) -> None:
         super().__init__()
@@ -172,14 +181,13 @@ def _to_scales(model: Covariance, mean: float) -> Scales:
     def named(logs: torch.Tensor) -> dict[str, float]:
         return dict(zip(model.parameters_of, values(logs), strict=True))
 
-    variances = {name: values(log[None])[0] for name, log in model.variances.items()}
+    variances = {name: values(model.variances[name][None])[0] for name in KEPT_VARIANCES}
     return Scales(
         mean=round(mean, 4),
         **variances,
         level_weights=values(model.level_weights),
         interaction_weights=values(model.interaction_weights),
         setting_weights=named(model.setting_weights),
-        interaction_setting_weights=named(model.interaction_setting_weights),
     )
 
 
@@ -188,18 +196,20 @@ def calibrate(records: Records, scales: Scales) -> float:
     ratios = []
     n_settings = records.remaining.shape[1]
     for table, family in enumerate(records.families):
-        others = np.array([i for i, name in enumerate(records.families) if name != family])
-        near = others[((records.cards[others] - records.cards[table]) ** 2).sum(1).argsort()[:16]]
-        tables, places = np.repeat(near, n_settings), np.tile(np.arange(n_settings), len(near))
+        is_comparable = records.is_regression == records.is_regression[table]
+        is_other = np.array([name != family for name in records.families])
+        others = np.flatnonzero(is_comparable & is_other)
+        tables, places = np.repeat(others, n_settings), np.tile(np.arange(n_settings), len(others))
         surrogate = Surrogate(
             scales,
             records.names,
             Points(records.cards[tables], records.settings[places], tables),
             records.remaining[tables, places],
             records.n_splits[tables],
+            card=records.cards[table],
+            table=table,
         )
-        own = np.tile(records.cards[table], (n_settings, 1))
-        found = surrogate.predict(Points(own, records.settings, np.full(n_settings, -1)))
+        found = surrogate.predict(records.settings)
         deviation = np.sqrt(found.deviation**2 + scales.noise)
         ratios.append(np.abs(records.remaining[table] - found.mean) / deviation)
     return round(float(np.quantile(np.concatenate(ratios), 0.8)) / DEVIATIONS_80, 3)
@@ -219,7 +229,7 @@ def main() -> None:
         fitted[name] = {**vars(scales), "interval_factor": factor}
         print(name, len(records.families), "tables", json.dumps(fitted[name]), flush=True)
     # Another expert's parameters have other names; all of them weigh the same.
-    fitted[""] = {**fitted["xgboost"], "setting_weights": {}, "interaction_setting_weights": {}}
+    fitted[""] = {**fitted["xgboost"], "setting_weights": {}}
     document = {"features": list(SCALES), "experts": fitted}
     options.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

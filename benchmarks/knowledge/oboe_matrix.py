@@ -52,9 +52,11 @@ from scipy.special import comb
 
 from automl_agent.cards.model_card import ModelCard, Parameter, Value
 from automl_agent.knowledge.transfer.gaussian_process import Observations, Posterior
+from automl_agent.knowledge.transfer.grid import Points
 from automl_agent.knowledge.transfer.neighbourhood import MAX_RECORDS, MAX_TABLES
+from automl_agent.knowledge.transfer.scales import Scales
 from automl_agent.knowledge.transfer.settings_vector import dimension_names, settings_matrix
-from automl_agent.knowledge.transfer.surrogate import Points, Scales, Surrogate
+from automl_agent.knowledge.transfer.surrogate import Surrogate
 
 Array = npt.NDArray[np.float64]
 Places = list[int]
@@ -209,17 +211,17 @@ class Surrogates:
         distances = np.abs(cards[others] - self.cards[table]).mean(axis=1)
         near = others[distances.argsort(kind="stable")[:MAX_TABLES]]
         tables = np.repeat(near, MAX_RECORDS)
-        n = len(self.vectors)
-        places = np.concatenate([_draw_places(other, n) for other in near])
+        places = np.concatenate([_draw_places(other, len(self.vectors)) for other in near])
         surrogate = Surrogate(
             self.find_scales(table),
             self.names,
             Points(cards[tables], self.vectors[places], tables),
             self.matrix.remaining[tables, places],
             np.ones(len(tables)),
+            card=self.cards[table],
+            table=table,
         )
-        own = Points(np.tile(self.cards[table], (n, 1)), self.vectors, np.full(n, -1))
-        return surrogate.predict(own)
+        return surrogate.predict(self.vectors)
 
     def find_scales(self, table: int) -> Scales:
         """The scales that were fitted without the data set."""
@@ -245,8 +247,11 @@ def _fit_half(
     drawn = np.random.default_rng(0).choice(half, N_FIT_TABLES, replace=False)
     families = [str(matrix.families[table]) for table in drawn]
     remaining = matrix.remaining[drawn]
-    once = np.ones(len(drawn))
-    return fit_scales(Records(names, cards[drawn], vectors, remaining, once, families))
+    once, is_regression = np.ones(len(drawn)), np.zeros(len(drawn), dtype=bool)
+    drawn_cards = cards[drawn]
+    return fit_scales(
+        Records(names, drawn_cards, vectors, remaining, once, families, is_regression)
+    )
 
 
 def choose_greedily(losses: Array, first: int, n: int) -> Places:

@@ -22,8 +22,9 @@ from automl_agent.knowledge.records.record import CurvePoint, Record
 from automl_agent.knowledge.transfer.candidates import DEVIATIONS_80
 from automl_agent.knowledge.transfer.effort import predict_effort
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood
+from automl_agent.knowledge.transfer.scales import find_scales
 from automl_agent.knowledge.transfer.settings_vector import settings_matrix
-from automl_agent.knowledge.transfer.surrogate import find_scales, remaining_loss, score_of
+from automl_agent.knowledge.transfer.surrogate import remaining_loss, score_of
 
 if TYPE_CHECKING:
     from numpy import ndarray as Array
@@ -57,7 +58,7 @@ def predict_from_neighbours(neighbourhood: Neighbourhood, settings: Settings) ->
     variance = max(float(covariance[0, 0]), 0.0) + scales.noise
     end, deviation = float(mean[0]), math.sqrt(variance) * scales.interval_factor
     effort = predict_effort(neighbourhood, settings)
-    shapes = _list_shapes(neighbourhood, settings)
+    shapes = _list_shapes(neighbourhood.nearest, settings)
     n_points = min(_N_POINTS, effort.n_steps)
     steps = _spread_steps(effort.n_steps, n_points)
     points = [
@@ -75,6 +76,7 @@ def predict_from_neighbours(neighbourhood: Neighbourhood, settings: Settings) ->
 
 def make_extrapolator(neighbourhood: Neighbourhood, settings: Settings) -> Extrapolator:
     """What says where a training with these settings ends, once it runs."""
+    neighbourhood = neighbourhood.nearest
     metric, chances = neighbourhood.metric, neighbourhood.chances
     weights = pace_weights(neighbourhood.model)
     vectors = neighbourhood.settings * weights

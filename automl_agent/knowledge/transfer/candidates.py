@@ -4,10 +4,11 @@ Source: hyperparameter transfer by data cards, AutoML-GPT (arXiv 2305.02499, sec
 proposal has the best mean rank over the similar data sets; each further one is what improves most
 on those before it, as in the greedy portfolios of Feurer et al. 2022, "Auto-sklearn 2.0", with data
 sets weighted by their similarity. Ranks, because scores of some data sets would drown all others.
+What the surrogate expects of the data set itself is ranked along with them.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,9 +87,14 @@ def transfer_settings(
         )
         return _keep_defaults(model, neighbourhood.similar, reason)
     possible, places = _list_candidates(neighbourhood)
-    ranks, weights = _rank_everywhere(neighbourhood, places, len(possible))
+    expected, covariance = neighbourhood.predict(possible)
+    ranks, weights = _rank_everywhere(neighbourhood.nearest, places, expected)
     chosen = choose_portfolio(ranks, weights, min(n_candidates, len(possible)))
-    candidates = _describe_all(neighbourhood, [possible[place] for place in chosen])
+    deviations = covariance.diagonal().clip(min=0) ** 0.5
+    candidates = tuple(
+        _describe(neighbourhood, possible[place], float(expected[place]), float(deviations[place]))
+        for place in chosen
+    )
     shares = describe_shares(neighbourhood.similar[:N_NAMED])
     return Transfer(candidates, neighbourhood.similar, True, f"Transferred: {shares}.")
 
@@ -158,15 +164,16 @@ def choose_portfolio(ranks: "Array", weights: "Array", n_chosen: int) -> list[in
 
 
 def _rank_everywhere(
-    neighbourhood: Neighbourhood, places: Mapping[str, int], n_settings: int
+    neighbourhood: Neighbourhood, places: Mapping[str, int], expected: "Array"
 ) -> "tuple[Array, Array]":
     """The ranks of settings on the similar data sets, and how much each data set counts.
 
-    A data set with few records says little of what is good.
+    A data set with few records says little of what is good. What is expected of the settings,
+    (n_settings,), counts in the last row like one more data set, and as much as all others.
     """
     import numpy as np
 
-    ranks = np.full((len(neighbourhood.similar), n_settings), np.nan)
+    ranks = np.full((len(neighbourhood.similar), len(expected)), np.nan)
     weights = np.zeros(len(neighbourhood.similar))
     for row, similar in enumerate(neighbourhood.similar):
         ranked = _rank_records(neighbourhood, similar.known.card_id)
@@ -177,24 +184,12 @@ def _rank_everywhere(
                 ranks[row, place] = rank / (len(ranked) - 1) if len(ranked) > 1 else _MIDDLE
         trust = len(ranked) / (len(ranked) + _FEW_RECORDS)
         weights[row] = trust * similar.similarity**_SHARPNESS
-    return ranks, weights
+    order = expected.argsort(kind="stable").argsort() / max(1, len(expected) - 1)
+    return np.vstack([ranks, order]), np.append(weights, weights.sum())
 
 
 def _make_key(settings: Settings) -> str:
     return repr(sorted(settings.items()))
-
-
-def _describe_all(
-    neighbourhood: Neighbourhood, chosen: Sequence[Settings]
-) -> tuple[Candidate, ...]:
-    import numpy as np
-
-    means, covariance = neighbourhood.predict(chosen)
-    deviations = np.sqrt(np.maximum(np.diag(covariance), 0))
-    return tuple(
-        _describe(neighbourhood, settings, float(mean), float(deviation))
-        for settings, mean, deviation in zip(chosen, means, deviations, strict=True)
-    )
 
 
 def _describe(

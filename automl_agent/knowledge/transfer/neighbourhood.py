@@ -14,15 +14,19 @@ from automl_agent.knowledge.records.record import Record, fingerprint_card
 from automl_agent.knowledge.similarity.meta_features import features_vector
 from automl_agent.knowledge.similarity.similar_cards import SimilarCard, find_similar
 from automl_agent.knowledge.similarity.text_index import TextIndex
+from automl_agent.knowledge.transfer.grid import Points
+from automl_agent.knowledge.transfer.scales import find_scales
 from automl_agent.knowledge.transfer.settings_vector import dimension_names, settings_matrix
-from automl_agent.knowledge.transfer.surrogate import Points, Surrogate, find_scales, remaining_loss
+from automl_agent.knowledge.transfer.surrogate import Surrogate, remaining_loss
 from automl_agent.training.scoring import chance_score
 
 if TYPE_CHECKING:
     from numpy import ndarray as Array
 
 # More data sets than these change little and cost the cube of their number.
-MAX_TABLES = 16
+MAX_TABLES = 100
+# Of so many, the curves and the best settings.
+N_NEAREST = 16
 # So many records of one data set; the first ones of a card's, which come in a fixed order.
 MAX_RECORDS = 64
 
@@ -55,6 +59,15 @@ class Neighbourhood:
         return replace(self, records=others + own, n_own=n_own, chances=chances)
 
     @cached_property
+    def nearest(self) -> "Neighbourhood":
+        """Without the data sets that are less alike."""
+        similar = self.similar[:N_NEAREST]
+        left = {one.known.card_id for one in self.similar[N_NEAREST:]}
+        n_others = len(self.records) - self.n_own
+        others = tuple(record for record in self.records[:n_others] if record.card_id not in left)
+        return replace(self, similar=similar, records=others + self.records[n_others:])
+
+    @cached_property
     def remaining(self) -> "Array":
         """The remaining loss of each record, shape (n_records,)."""
         import numpy as np
@@ -72,12 +85,7 @@ class Neighbourhood:
 
     def predict(self, settings: Sequence[Settings]) -> "tuple[Array, Array]":
         """The remaining loss of settings on the data set: means (n,) and covariance (n, n)."""
-        import numpy as np
-
-        vectors = settings_matrix(self.model, settings)
-        own = np.tile(self._fill(features_vector(self.card)), (len(vectors), 1))
-        wanted = Points(own, vectors, np.full(len(vectors), self._own_number))
-        posterior = self._surrogate.predict(wanted)
+        posterior = self._surrogate.predict(settings_matrix(self.model, settings))
         return posterior.mean, posterior.covariance + self._ignorance
 
     @cached_property
@@ -100,6 +108,8 @@ class Neighbourhood:
             observed,
             self.remaining,
             np.array([record.n_splits for record in self.records]),
+            card=self._fill(own),
+            table=self._own_number,
         )
 
     def _fill(self, vectors: "Array") -> "Array":

@@ -1,4 +1,4 @@
-"""The Gaussian process: what is shared between data sets, and what is known of one's own."""
+"""The surrogate: what is shared between data sets, and what is known of one's own."""
 
 import math
 
@@ -8,40 +8,43 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
 from automl_agent.knowledge.transfer.gaussian_process import Observations
-from automl_agent.knowledge.transfer.surrogate import (
-    Points,
-    Scales,
-    Surrogate,
-    find_scales,
-    remaining_loss,
-    score_of,
-)
+from automl_agent.knowledge.transfer.grid import Points, lay_grid
+from automl_agent.knowledge.transfer.scales import Scales, find_scales
+from automl_agent.knowledge.transfer.surrogate import Surrogate, remaining_loss, score_of
 from automl_agent.training.scoring import BUILTIN_METRICS
 
 METRICS = {metric.name: metric for metric in BUILTIN_METRICS}
 SCALES = Scales(
     mean=-0.5,
     level=0.5,
-    setting=0.1,
-    interaction=0.1,
-    own_level=0.05,
-    own_setting=0.02,
+    own_level=0.01,
     noise=0.001,
     level_weights=(1.0, 1.0),
     interaction_weights=(1.0, 1.0),
-    setting_weights={"rate": 1.0},
-    interaction_setting_weights={"rate": 1.0},
+    setting_weights={"rate": 2.0},
 )
+RATES = np.linspace(0, 1, 12)
+Cards = dict[int, tuple[float, float]]
 
 
-def make_points(cards: list[list[float]], settings: list[float], tables: list[int]) -> Points:
-    return Points(np.array(cards), np.array(settings)[:, None], np.array(tables))
+def condition(cards: Cards, records: list[tuple[int, float, float]], asked: int) -> Surrogate:
+    """records: data set, rate and remaining loss of each. asked: the data set it is about."""
+    tables, rates, losses = map(np.array, zip(*records, strict=True))
+    points = Points(np.array([cards[t] for t in tables]), rates[:, None], tables)
+    return Surrogate(
+        SCALES, ["rate"], points, losses, np.ones(len(losses)),
+        card=np.array(cards[asked]), table=asked,
+    )  # fmt: skip
 
 
-def make_surrogate(cards: list[list[float]], tables: list[int], losses: list[float]) -> Surrogate:
-    settings = [0.1 * number for number in range(len(losses))]
-    points = make_points(cards, settings, tables)
-    return Surrogate(SCALES, ["rate"], points, np.array(losses), np.ones(len(losses)))
+def train(table: int, best: float, level: float, spread: float) -> list[tuple[int, float, float]]:
+    """Trainings of all rates, of which one is the best."""
+    return [(table, rate, level + spread * abs(rate - best)) for rate in RATES]
+
+
+def rank(surrogate: Surrogate) -> float:
+    """The rate that is expected to be the best."""
+    return float(RATES[surrogate.predict(RATES[:, None]).mean.argmin()])
 
 
 def test_the_posterior_is_that_of_scikit_learn() -> None:
@@ -57,27 +60,84 @@ def test_the_posterior_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(found.covariance, covariance, atol=1e-9)
 
 
-def test_a_similar_data_set_says_more_than_one_that_is_far_away() -> None:
-    surrogate = make_surrogate([[0.0, 0.0], [9.0, 9.0]], [0, 1], [-2.0, 0.0])
-    found = surrogate.predict(make_points([[0.1, 0.0], [8.9, 9.0]], [0.0, 0.1], [-1, -2]))
-    assert found.mean[0] < -1.2
-    assert found.mean[1] > -0.4
+def test_a_similar_data_set_says_more_of_the_level_than_one_that_is_far_away() -> None:
+    cards = {0: (0.0, 0.0), 1: (5.0, 5.0), 8: (0.1, 0.0), 9: (4.9, 5.0)}
+    records = train(0, 0.2, -2.0, 0.1) + train(1, 0.2, 0.0, 0.1)
+    near, other = (condition(cards, records, asked).predict(RATES[:, None]) for asked in (8, 9))
+    assert near.mean.max() < -1.5
+    assert other.mean.min() > -0.5
+
+
+def test_settings_that_are_good_on_similar_data_sets_are_expected_to_be_good() -> None:
+    cards = {0: (0.0, 0.0), 1: (0.1, 0.1), 2: (4.0, 4.0), 3: (4.1, 4.1), 9: (0.0, 0.1)}
+    records = [
+        *train(0, 0.0, -2.0, 0.5), *train(1, 0.0, -1.0, 0.5),
+        *train(2, 1.0, -2.0, 0.5), *train(3, 1.0, -1.0, 0.5),
+    ]  # fmt: skip
+    assert rank(condition(cards, records, 9)) == 0.0
+    assert rank(condition({**cards, 9: (4.0, 4.1)}, records, 9)) == 1.0
+
+
+def test_a_data_set_where_settings_matter_much_does_not_drown_the_others() -> None:
+    cards = {table: (0.0, 0.1 * table) for table in range(5)}
+    records = [*train(0, 1.0, -1.0, 3.0)]
+    for table in (1, 2, 3):
+        records += train(table, 0.0, -1.0, 0.2)
+    assert rank(condition(cards, records, 4)) == 0.0
+
+
+def test_how_much_settings_matter_is_taken_from_similar_data_sets() -> None:
+    cards = {0: (0.0, 0.0), 1: (6.0, 6.0), 8: (0.0, 0.1), 9: (6.0, 6.1)}
+    records = train(0, 0.2, -1.0, 2.0) + train(1, 0.2, -1.0, 0.05)
+    much, little = (condition(cards, records, asked).predict(RATES[:, None]) for asked in (8, 9))
+    assert np.ptp(much.mean) > 4 * np.ptp(little.mean)
 
 
 def test_far_from_everything_the_mean_comes_back_and_the_interval_is_wide() -> None:
-    surrogate = make_surrogate([[0.0, 0.0]] * 3, [0, 0, 0], [-2.0, -2.1, -1.9])
-    found = surrogate.predict(make_points([[0.0, 0.0], [50.0, 50.0]], [0.0, 0.0], [0, -1]))
-    assert found.deviation[1] > 3 * found.deviation[0]
-    assert abs(found.mean[1] - SCALES.mean) < abs(found.mean[0] - SCALES.mean)
+    cards = {0: (0.0, 0.0), 8: (0.0, 0.0), 9: (50.0, 50.0)}
+    near, far = (
+        condition(cards, train(0, 0.5, -2.0, 0.1), asked).predict(RATES[:1, None])
+        for asked in (8, 9)
+    )
+    assert far.deviation[0] > 2 * near.deviation[0]
+    assert abs(far.mean[0] - SCALES.mean) < abs(near.mean[0] - SCALES.mean)
 
 
 def test_a_trial_on_the_data_set_itself_tells_its_level() -> None:
-    cards, own = [[0.0, 0.0]] * 2, [[1.0, 1.0]]
-    without = make_surrogate(cards, [0, 0], [-2.0, -2.0])
-    with_own = make_surrogate([*cards, *own], [0, 0, -1], [-2.0, -2.0, -0.2])
-    wanted = make_points(own, [0.3], [-1])
-    assert abs(with_own.predict(wanted).mean[0] + 0.2) < abs(without.predict(wanted).mean[0] + 0.2)
-    assert with_own.predict(wanted).deviation[0] < without.predict(wanted).deviation[0]
+    cards = {0: (0.0, 0.0), 9: (0.5, 0.5)}
+    records = train(0, 0.5, -2.0, 0.1)
+    without = condition(cards, records, 9).predict(np.array([[0.3]]))
+    with_own = condition(cards, [*records, (9, 0.6, -0.2)], 9).predict(np.array([[0.3]]))
+    assert abs(with_own.mean[0] + 0.2) < 0.5 * abs(without.mean[0] + 0.2)
+    assert with_own.deviation[0] < without.deviation[0]
+
+
+def test_a_setting_that_was_trained_on_the_data_set_itself_is_known() -> None:
+    cards = {0: (0.0, 0.0), 9: (0.5, 0.5)}
+    records = [*train(0, 0.5, -2.0, 0.5), (9, 0.25, -1.0), (9, 0.75, -0.5)]
+    found = condition(cards, records, 9).predict(np.array([[0.25], [0.75]]))
+    np.testing.assert_allclose(found.mean, [-1.0, -0.5], atol=0.1)
+
+
+def test_what_was_trained_on_the_data_set_alone_is_enough_to_go_by() -> None:
+    found = condition({9: (0.0, 0.0)}, train(9, 0.5, -1.0, 1.0), 9).predict(RATES[:, None])
+    assert float(RATES[found.mean.argmin()]) == pytest.approx(0.5, abs=0.1)
+    assert np.isfinite(found.deviation).all()
+
+
+def test_a_few_chosen_settings_do_not_make_a_data_set_look_easy() -> None:
+    points = [*train(0, 0.0, -1.0, 1.0), *train(1, 0.0, -1.0, 1.0), (2, 0.0, -1.0)]
+    tables, rates, losses = map(np.array, zip(*points, strict=True))
+    grid = lay_grid(Points(np.zeros((len(tables), 2)), rates[:, None], tables), losses)
+    assert grid.levels[2] > -0.95 > min(losses)
+    np.testing.assert_allclose(grid.levels[:2], -0.5, atol=0.05)
+
+
+def test_of_several_trainings_of_a_pair_the_mean_counts() -> None:
+    points = Points(np.zeros((3, 2)), np.array([[0.5], [0.5], [0.7]]), np.array([4, 4, 6]))
+    grid = lay_grid(points, np.array([-1.0, -2.0, -3.0]))
+    np.testing.assert_array_equal(grid.remaining, [[-1.5, np.nan], [np.nan, -3.0]])
+    assert grid.counts.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(

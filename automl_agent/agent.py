@@ -13,21 +13,21 @@ from automl_agent.cards.data_card import DataCard, SplitRule
 from automl_agent.cards.metric import Task
 from automl_agent.cards.stated_card import parse_stated_card, read_stated_card
 from automl_agent.cards.tables import check_frame
-from automl_agent.chat_models.chat_model import ChatModel, ModelTraits
+from automl_agent.chat_models.chat_model import ChatModel
 from automl_agent.configuration.configuration import Configuration, load_configuration
-from automl_agent.configuration.keys import find_key
 from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.conversation.dialogue import Dialogue
 from automl_agent.controllers.conversation.workplace import Workplace, end_run
 from automl_agent.controllers.gate import Gate, OpenGate
 from automl_agent.controllers.mentions import check_folder
+from automl_agent.controllers.model_choice import choose_chat_model
 from automl_agent.controllers.purse import Purse
 from automl_agent.controllers.recommendation import Recommendation, recommend
 from automl_agent.controllers.request import Request, as_names, read_fixed
 from automl_agent.controllers.round import find_fallback, run_round
 from automl_agent.controllers.tools.trust import find_changed_tools
-from automl_agent.errors import SetupError, UnknownNameError
+from automl_agent.errors import SetupError
 from automl_agent.knowledge.advisor import Advisor, open_advisor
 from automl_agent.knowledge.encoding.encoder import Encoder
 from automl_agent.knowledge.encoding.sentence_encoder import choose_encoder
@@ -223,26 +223,7 @@ class Agent:
 
         Raises: UnknownNameError; SetupError if it lacks its key or its model's name.
         """
-        provider, _, model = name.partition(":")
-        if provider in self.configuration.endpoints:
-            from automl_agent.chat_models.addresses import is_unencrypted
-            from automl_agent.chat_models.create import create_chat_model
-
-            endpoint = self.configuration.find_endpoint(provider)
-            if is_unencrypted(endpoint.base_url):
-                fields = {"endpoint": endpoint.name, "base_url": endpoint.base_url}
-                self._emit("endpoint_unencrypted", fields)
-            return create_chat_model(endpoint, model or None, find_key(endpoint))
-        if provider not in self.plugins.chat_models:
-            known = {*self.configuration.endpoints, *self.plugins.chat_models}
-            raise UnknownNameError("controller", provider, known)
-        created: ChatModel = self.plugins.chat_models[provider].create(model or None)
-        if not isinstance(getattr(created, "traits", None), ModelTraits):
-            raise SetupError(
-                f"What {self.plugins.chat_models.distribution(provider)} brings as {provider!r} is "
-                "no chat model: it has no traits. Update that plugin, or take another --controller."
-            )
-        return created
+        return choose_chat_model(name, self.configuration, self.plugins, self._emit)
 
     def recommend(
         self,

@@ -92,7 +92,14 @@ class MessagesWire:
         with warnings.catch_warnings():
             # It warns of models that retire soon; what works still works.
             warnings.simplefilter("ignore")
-            stream = service.messages.create(**body, stream=True)
+            # Beside its own arguments, all of which it would go through in every turn.
+            stream = service.messages.create(
+                model=body["model"],
+                max_tokens=body["max_tokens"],
+                messages=[],
+                stream=True,
+                extra_body=dict(body),
+            )
         return cast("AbstractContextManager[EventStream]", stream)
 
     def start_reader(self, provider: str) -> "MessagesReader":

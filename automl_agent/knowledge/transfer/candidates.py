@@ -4,18 +4,16 @@ Source: hyperparameter transfer by data cards, AutoML-GPT (arXiv 2305.02499, sec
 proposal has the best mean rank over the similar data sets; each further one is what improves most
 on those before it, as in the greedy portfolios of Feurer et al. 2022, "Auto-sklearn 2.0", with data
 sets weighted by their similarity. Ranks, because scores of some data sets would drown all others.
-What the surrogate expects of the data set itself is ranked along with them.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.model_card import ModelCard, Settings, value_problem
 from automl_agent.errors import ToolError
 from automl_agent.experts.search_space import complete_settings, default_settings, starting_points
-from automl_agent.knowledge.records.record import Record
 from automl_agent.knowledge.similarity.similar_cards import SimilarCard, describe_shares
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood
 from automl_agent.knowledge.transfer.surrogate import score_of
@@ -23,14 +21,16 @@ from automl_agent.knowledge.transfer.surrogate import score_of
 if TYPE_CHECKING:
     from numpy import ndarray as Array
 
-# Below it, what neighbours reached says no more than the expert's defaults. Chosen by hand; in
-# benchmarks/knowledge/transfer.py the third of the tables with nothing above 0.47 gains nothing.
-MIN_SIMILARITY = 0.35
+# Below it, what others reached says no more than the expert's defaults: of 61 left out tables in
+# benchmarks/knowledge/transfer.py, those with nothing more alike lose, all above gain.
+MIN_SIMILARITY = 0.4
 N_NAMED = 3
 _MAX_CANDIDATES = 200
 # How much more the nearest data sets count, measured in the same way (docs/benchmarks.md), and how
 # little an average over few records does.
 _SHARPNESS = 6
+# How much one that is far away counts beside the nearest: what is good everywhere is good.
+_FAR_SHARE = 0.1
 _FEW_RECORDS = 8
 _PRIOR_WEIGHT = 0.02
 # The rank of settings that nothing is known of.
@@ -87,14 +87,9 @@ def transfer_settings(
         )
         return _keep_defaults(model, neighbourhood.similar, reason)
     possible, places = _list_candidates(neighbourhood)
-    expected, covariance = neighbourhood.predict(possible)
-    ranks, weights = _rank_everywhere(neighbourhood.nearest, places, expected)
+    ranks, weights = _rank_everywhere(neighbourhood, places, len(possible))
     chosen = choose_portfolio(ranks, weights, min(n_candidates, len(possible)))
-    deviations = covariance.diagonal().clip(min=0) ** 0.5
-    candidates = tuple(
-        _describe(neighbourhood, possible[place], float(expected[place]), float(deviations[place]))
-        for place in chosen
-    )
+    candidates = _describe_all(neighbourhood, [possible[place] for place in chosen])
     shares = describe_shares(neighbourhood.similar[:N_NAMED])
     return Transfer(candidates, neighbourhood.similar, True, f"Transferred: {shares}.")
 
@@ -164,28 +159,38 @@ def choose_portfolio(ranks: "Array", weights: "Array", n_chosen: int) -> list[in
 
 
 def _rank_everywhere(
-    neighbourhood: Neighbourhood, places: Mapping[str, int], expected: "Array"
+    neighbourhood: Neighbourhood, places: Mapping[str, int], n_settings: int
 ) -> "tuple[Array, Array]":
-    """The ranks of settings on the similar data sets, and how much each data set counts.
+    """The ranks of settings on all data sets, and how much each data set counts.
 
-    A data set with few records says little of what is good. What is expected of the settings,
-    (n_settings,), counts in the last row like one more data set, and as much as all others.
+    A data set with few records says little of what is good.
     """
     import numpy as np
 
-    ranks = np.full((len(neighbourhood.similar), len(expected)), np.nan)
+    ranks = np.full((len(neighbourhood.similar), n_settings), np.nan)
     weights = np.zeros(len(neighbourhood.similar))
+    least = _FAR_SHARE * neighbourhood.similar[0].similarity ** _SHARPNESS
     for row, similar in enumerate(neighbourhood.similar):
-        ranked = _rank_records(neighbourhood, similar.known.card_id)
+        ranked = neighbourhood.ranked[similar.known.card_id]
         # Of settings that were trained several times, the best counts.
         for rank, record in reversed(list(enumerate(ranked))):
             place = places.get(_make_key(record.settings))
             if place is not None:
                 ranks[row, place] = rank / (len(ranked) - 1) if len(ranked) > 1 else _MIDDLE
         trust = len(ranked) / (len(ranked) + _FEW_RECORDS)
-        weights[row] = trust * similar.similarity**_SHARPNESS
-    order = expected.argsort(kind="stable").argsort() / max(1, len(expected) - 1)
-    return np.vstack([ranks, order]), np.append(weights, weights.sum())
+        weights[row] = trust * (similar.similarity**_SHARPNESS + least)
+    return ranks, weights
+
+
+def _describe_all(
+    neighbourhood: Neighbourhood, chosen: Sequence[Settings]
+) -> tuple[Candidate, ...]:
+    means, covariance = neighbourhood.predict(chosen)
+    deviations = covariance.diagonal().clip(min=0) ** 0.5
+    return tuple(
+        _describe(neighbourhood, settings, float(mean), float(deviation))
+        for settings, mean, deviation in zip(chosen, means, deviations, strict=True)
+    )
 
 
 def _make_key(settings: Settings) -> str:
@@ -209,15 +214,8 @@ def _find_sources(neighbourhood: Neighbourhood, settings: Settings) -> tuple[str
     """The similar data sets on which these settings were among the better quarter."""
     found = []
     for similar in neighbourhood.similar[:N_NAMED]:
-        ranked = _rank_records(neighbourhood, similar.known.card_id)
+        ranked = neighbourhood.ranked[similar.known.card_id]
         best = ranked[: len(ranked) // 4]
         if any(dict(record.settings) == dict(settings) for record in best):
             found.append(similar.known.card.name)
     return tuple(found)
-
-
-def _rank_records(neighbourhood: Neighbourhood, card_id: str) -> list[Record]:
-    """A data set's records, the best first."""
-    loss, name = neighbourhood.metric.loss, neighbourhood.metric.name
-    own = [record for record in neighbourhood.records if record.card_id == card_id]
-    return sorted(own, key=lambda record: loss(record.scores[name]))

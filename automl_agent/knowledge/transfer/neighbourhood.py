@@ -68,6 +68,18 @@ class Neighbourhood:
         return replace(self, similar=similar, records=others + self.records[n_others:])
 
     @cached_property
+    def ranked(self) -> Mapping[str, Sequence[Record]]:
+        """The records of each data set, by card, the best first."""
+        loss, name = self.metric.loss, self.metric.name
+        by_card: dict[str, list[Record]] = {}
+        for record in self.records:
+            by_card.setdefault(record.card_id, []).append(record)
+        return {
+            card_id: sorted(records, key=lambda record: loss(record.scores[name]))
+            for card_id, records in by_card.items()
+        }
+
+    @cached_property
     def remaining(self) -> "Array":
         """The remaining loss of each record, shape (n_records,)."""
         import numpy as np

@@ -89,10 +89,18 @@ class Step:
 
 MakeStep = Callable[..., Step]
 WriteDriver = Callable[..., Path]
+A, B, C = "GPU-aaaa", "GPU-bbbb", "GPU-cccc"
 THREE_GPUS = """\
 GPU-aaaa, NVIDIA H100, 81559, 300
 GPU-bbbb, NVIDIA H100, 81559, 4
 GPU-cccc, NVIDIA L4, 23034, 4
+"""
+# As the driver prints them: of today, and of the time before version 470.
+PARTED = f"""\
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: {A})
+  MIG 3g.20gb     Device  0: (UUID: MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f)
+  MIG 1c.2g.10gb  Device  1: (UUID: MIG-{A}/2/0)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: {B})
 """
 
 
@@ -129,6 +137,12 @@ def write_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteDriver
         return program
 
     return write
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """The folder of the lease table."""
+    return tmp_path / "gpus"
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -1,6 +1,7 @@
-"""A small table, an expert whose scripts a test writes, and its batch in the process sandbox."""
+"""A small table, an expert whose scripts a test writes, its batch and runs in a process sandbox."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,19 @@ from automl_agent.experts.plan import Plan, Resources
 from automl_agent.experts.search_space import default_settings
 from automl_agent.sandboxes.process import ProcessSandbox
 from automl_agent.training.batch import Batch, link_data
+from automl_agent.training.constraints import Earlier, parse_constraint
 from automl_agent.training.dataset import Dataset, write_dataset
+from automl_agent.training.delivery import Delivery, deliver, save_model
 from automl_agent.training.job import TRIAL_DATA, Job
+from automl_agent.training.scoring import BUILTIN_METRICS
+from automl_agent.training.trial import Trial, run_trial
 
 # On a busy machine an example of a millisecond may take a second.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+METRICS = {metric.name: metric for metric in BUILTIN_METRICS}
+LOG_LOSS = METRICS["log_loss"]
 
 # An expert that knows that the first column tells the label; `rate` says how sure it is. Its model
 # has the number of rows and the steps that it was trained with. It logs one record for each of
@@ -61,6 +69,30 @@ PREDICT = f"""{TRAIN}
 rate = json.loads((IN / job["model"] / "model.json").read_text())["rate"]
 np.save(OUT / "predictions.npy", predict_rows(job["data"]["predict"]))
 """
+# Each expert knows one half of the rows, told apart by the second digit of the number.
+HALF = TRAIN_AND_SAVE.replace(
+    "return np.column_stack",
+    "knows = (np.abs(size) * 100).astype(int) % 2 == (rate > 0.2)\n"
+    "    positive = np.where(knows, positive, 0.5)\n    return np.column_stack",
+)
+# The beginning of a script that writes its training log line by line.
+LOG = """
+import json, os, sys, time
+from pathlib import Path
+
+IN, OUT = Path(os.environ["AUTOML_IN"]), Path(os.environ["AUTOML_OUT"])
+log = (OUT / "training_log.jsonl").open("w")
+
+def make_line(step):
+    metrics = {"log_loss": 1 / step}
+    fields = {"step": step, "epoch": None, "split": "valid", "metrics": metrics, "time_s": step}
+    return json.dumps(fields) + "\\n"
+
+def write(text):
+    log.write(text)
+    log.flush()
+"""
+SLEEP = "import time; time.sleep(600)"
 RATE = {"name": "rate", "type": "float", "low": 0.0, "high": 1.0, "default": 0.5}
 
 
@@ -159,3 +191,79 @@ def open_batch(dataset: Dataset, tmp_path: Path) -> Iterator[OpenBatch]:
     yield open_one
     for batch in batches:
         batch.close()
+
+
+def make_trial(score: float | None, *, seconds: float = 1.0, trial_id: str = "t") -> Trial:
+    """A trial that is known from its numbers alone."""
+    return Trial(
+        trial_id=trial_id,
+        plan_id="tiny",
+        expert="tiny",
+        settings={},
+        status="ok" if score is not None else "error",
+        score=score,
+        seconds=seconds,
+        max_rss_mib=1.0,
+        n_steps=None,
+        job_id="0001",
+        folder=Path("nowhere"),
+    )
+
+
+class Run:
+    """Some trials of one plan, and what is needed to deliver them."""
+
+    def __init__(self, plan: Plan, batch: Batch, dataset: Dataset, rates: list[float]) -> None:
+        self.plan, self.batch, self.dataset = plan, batch, dataset
+        self.trials = [
+            run_trial(
+                batch,
+                plan,
+                dataset,
+                LOG_LOSS,
+                trial_id=f"tiny-{number}",
+                settings={"rate": rate},
+                seed=0,
+                time_limit_s=30.0,
+            )
+            for number, rate in enumerate(rates, 1)
+        ]
+
+    def deliver(
+        self,
+        *,
+        time_left_s: Callable[[], float] = lambda: 60.0,
+        constraints: Sequence[str] = (),
+        earlier: Earlier | None = None,
+        **changes: Any,
+    ) -> Delivery:
+        return deliver(
+            constraints=[parse_constraint(text, METRICS) for text in constraints],
+            earlier=earlier,
+            trials=self.trials,
+            plans={"tiny": self.plan},
+            batches={"tiny": self.batch},
+            dataset=replace(self.dataset, **changes),
+            metric=LOG_LOSS,
+            metrics=METRICS,
+            seed=0,
+            time_left_s=time_left_s,
+        )
+
+    def save(self, delivery: Delivery, folder: Path) -> None:
+        self.batch.close()
+        save_model(delivery, {"tiny": self.plan}, {"tiny": self.batch}, folder)
+
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def make_run(dataset: Dataset, open_batch: OpenBatch) -> MakeRun:
+    """Makes runs with one trial for each rate."""
+
+    def make(rates: list[float], train: str = TRAIN_AND_SAVE) -> Run:
+        plan = make_plan(dataset.card, train, PREDICT, model_card=ARROW_CARD)
+        return Run(plan, open_batch(plan), dataset, rates)
+
+    return make

@@ -57,6 +57,18 @@ class Grid:
         spreads: Array = np.sqrt((squares + usual) / (self.counts + _SPREAD_COUNT))
         return spreads
 
+    def take_settings(self, n_most: int) -> "Array":
+        """The places of the settings that are known of most data sets, shape (≤ n_most,).
+
+        Of several that are known of as many, those of the first data sets come first.
+        """
+        import numpy as np
+
+        is_known = np.isfinite(self.remaining)
+        first = (is_known.cumsum(axis=0) == 0).sum(axis=0)
+        order: Array = np.lexsort((first, -is_known.sum(axis=0)))
+        return order[:n_most]
+
     @cached_property
     def usual_log_spread(self) -> float:
         """The mean of the spreads' logarithms, with what is known before any data set."""

@@ -33,6 +33,8 @@ _SHARED, _SIMILAR, _OWN = 1 / 3, 1 / 3, 1 / 3
 _SPREAD_SIMILAR, _SPREAD_OWN = 0.6, 0.2
 # How closely the process over settings keeps to the effects of those that were trained.
 _NUGGET = 0.001
+# It costs the cube of their number; a person's own trials are each of other settings.
+_MAX_SETTINGS = 500
 
 
 class Surrogate:
@@ -123,37 +125,39 @@ class Surrogate:
         import numpy as np
 
         effects, ignorance = self._effects
-        grid = self._grid
-        shared = _SHARED + _SIMILAR
-        n_tables = np.isfinite(grid.remaining).sum(axis=0)
-        observed = Observations(
-            effects, shared * self._compare(grid.settings, grid.settings), _NUGGET + _OWN / n_tables
-        )
-        alike = self._compare(settings, settings)
-        found = observed.condition(shared * self._compare(settings, grid.settings), shared * alike)
+        known = self._grid.settings[self._places]
+        n_tables = np.isfinite(self._grid.remaining[:, self._places]).sum(axis=0)
+        shared, alike = _SHARED + _SIMILAR, self._compare(settings, settings)
+        found = Observations(
+            effects, shared * self._compare(known, known), _NUGGET + _OWN / n_tables
+        ).condition(shared * self._compare(settings, known), shared * alike)
         return Posterior(found.mean, found.covariance + (ignorance + _OWN) * alike)
 
     @cached_property
     def _effects(self) -> "tuple[Array, float]":
-        """The effect of each setting of the grid on the data set, and the variance of the most."""
+        """The effects of settings of the grid on the data set, and the variance of most of them."""
         import numpy as np
 
-        grid = self._grid
+        grid, places = self._grid, self._places
         between, among = self._compare_cards(self._scales.interaction_weights)
         between, among = (_SHARED + _SIMILAR * alike for alike in (between, among))
         noise = _OWN + self._scales.noise / grid.spreads**2
-        effects = np.zeros(len(grid.settings))
-        is_known = np.isfinite(grid.remaining)
+        effects = np.zeros(len(places))
+        known_effects = grid.effects[:, places]
         ignorance, n_most = _SHARED + _SIMILAR, 0
         # Settings that were trained on the same data sets are carried over at once.
-        for known, members in _group_columns(is_known):
+        for known, members in _group_columns(np.isfinite(known_effects)):
             found = Observations(
-                grid.effects[np.ix_(known, members)], among[np.ix_(known, known)], noise[known]
+                known_effects[np.ix_(known, members)], among[np.ix_(known, known)], noise[known]
             ).condition(between[:, known], _square_of(_SHARED + _SIMILAR))
             effects[members] = found.mean[0]
             if len(members) > n_most:
                 ignorance, n_most = float(found.covariance[0, 0]), len(members)
         return effects, ignorance
+
+    @cached_property
+    def _places(self) -> "Array":
+        return self._grid.take_settings(_MAX_SETTINGS)
 
     def _compare_cards(self, weights: Sequence[float]) -> "tuple[Array, Array]":
         """How alike the data set is to those of the grid, (1, n), and they are alike, (n, n)."""

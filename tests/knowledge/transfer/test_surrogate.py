@@ -1,6 +1,7 @@
 """The surrogate: what is shared between data sets, and what is known of one's own."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -131,6 +132,23 @@ def test_a_few_chosen_settings_do_not_make_a_data_set_look_easy() -> None:
     grid = lay_grid(Points(np.zeros((len(tables), 2)), rates[:, None], tables), losses)
     assert grid.levels[2] > -0.95 > min(losses)
     np.testing.assert_allclose(grid.levels[:2], -0.5, atol=0.05)
+
+
+def test_of_very_many_settings_those_of_most_and_of_the_nearest_data_sets_count() -> None:
+    tables, rates = [3, 3, 5, 5, 6], [0.4, 0.8, 0.2, 0.8, 0.6]
+    points = Points(np.zeros((5, 2)), np.array(rates)[:, None], np.array(tables))
+    grid = lay_grid(points, np.zeros(5))
+    assert grid.settings[grid.take_settings(3), 0].tolist() == [0.8, 0.4, 0.2]
+
+
+def test_thousands_of_own_settings_are_predicted_from_in_a_moment() -> None:
+    random = np.random.default_rng(0)
+    cards = {table: (float(table), 0.0) for table in range(100)}
+    records = [(table, float(rate), -1.0) for table in range(99) for rate in random.random(64)]
+    surrogate = condition(cards, records, 99)
+    started = time.process_time()
+    assert np.isfinite(surrogate.predict(RATES[:, None]).mean).all()
+    assert time.process_time() - started < 10  # a fifth of a second; minutes with all of them
 
 
 def test_of_several_trainings_of_a_pair_the_mean_counts() -> None:

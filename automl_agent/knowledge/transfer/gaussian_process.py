@@ -38,19 +38,17 @@ class Observations:
 
     def __init__(self, values: "Array", covariance: "Array", noise: "Array") -> None:
         import numpy as np
-        from scipy.linalg import cho_factor, cho_solve
 
-        self._factor = cho_factor(
-            covariance + np.diag(noise + _JITTER), lower=True, check_finite=False
-        )
-        self._solved = cho_solve(self._factor, values, check_finite=False)
+        # Not by the factors of the book: importing SciPy's takes longer than all that is solved.
+        self._covariance = covariance + np.diag(noise + _JITTER)
+        self._solved = np.linalg.solve(self._covariance, values)
 
     def condition(self, between: "Array", prior: "Array") -> Posterior:
         """The posterior of other values.
 
         between: (n, m), their covariance with the observed ones. prior: (n, n), their own.
         """
-        from scipy.linalg import cho_solve
+        import numpy as np
 
-        explained = between @ cho_solve(self._factor, between.T, check_finite=False)
+        explained = between @ np.linalg.solve(self._covariance, between.T)
         return Posterior(mean=between @ self._solved, covariance=prior - explained)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ class EndpointModel:
         return reply
 
     def _ask(self, prompt: Prompt, on_text: Callable[[str], None]) -> Reply:
-        body = clean_document(self._wire.write_body(prompt, self._features))
+        body = self._wire.write_body(prompt, self._features)
         reader = self._wire.start_reader(self._provider)
         watch = Watch(
             idle_timeout_s=self._endpoint.idle_timeout_s, total_timeout_s=self._total_timeout_s
@@ -134,13 +134,22 @@ class EndpointModel:
         try:
             with (
                 open_client(self._endpoint, self._key, watch) as client,
-                self._wire.open_stream(self._endpoint.base_url, client, body) as stream,
+                self._open_stream(client, body) as stream,
             ):
                 _check_content(stream.response)
                 yield from _read_events(stream, reader, watch)
         except known as exc:
             # Without its cause: an SDK's error quotes the server, which may quote the key.
             raise self._tell(exc, reader, watch) from None
+
+    def _open_stream(
+        self, client: "httpx2.Client", body: Mapping[str, Any]
+    ) -> AbstractContextManager[EventStream]:
+        address = self._endpoint.base_url
+        try:
+            return self._wire.open_stream(address, client, body)
+        except UnicodeEncodeError:  # raised before anything is sent, by halves of characters
+            return self._wire.open_stream(address, client, clean_document(body))
 
     def _tell(self, exc: Exception, reader: Reader, watch: Watch) -> Exception:
         report = read_report(exc)
@@ -183,7 +192,7 @@ def _start_ids(messages: Sequence[Message]) -> CallIds:
 
 def _estimate_usage(body: Mapping[str, Any], reply: Reply) -> Usage:
     """Roughly what it took, where a server does not say: a budget must not count it as nothing."""
-    sent = len(json.dumps(body, ensure_ascii=False).encode())
+    sent = len(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
     calls = json.dumps([call.to_json() for call in reply.calls]) if reply.calls else ""
     received = len((reply.text + calls).encode("utf-8", "replace"))
     return Usage(sent // _BYTES_PER_TOKEN, -(-received // _BYTES_PER_TOKEN), cost_usd=None)

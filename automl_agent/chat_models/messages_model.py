@@ -92,14 +92,7 @@ class MessagesWire:
         with warnings.catch_warnings():
             # It warns of models that retire soon; what works still works.
             warnings.simplefilter("ignore")
-            # Beside its own arguments, all of which it would go through in every turn.
-            stream = service.messages.create(
-                model=body["model"],
-                max_tokens=body["max_tokens"],
-                messages=[],
-                stream=True,
-                extra_body=dict(body),
-            )
+            stream = service.messages.create(**body, stream=True)
         return cast("AbstractContextManager[EventStream]", stream)
 
     def start_reader(self, provider: str) -> "MessagesReader":

@@ -238,7 +238,7 @@ def test_a_bad_request_is_refused_in_one_sentence_and_leaves_nothing(
 
 
 def test_a_time_that_is_too_short_says_so(cancer: pd.DataFrame) -> None:
-    with pytest.raises(LimitError, match="give more with --time"):
+    with pytest.raises(LimitError, match="allow more, with --time"):
         Agent().run(cancer, "target", experts=XGBOOST, time_s=0.01)
 
 

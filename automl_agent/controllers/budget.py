@@ -96,7 +96,7 @@ class Budget:
         """The error for a run whose time does not suffice for one trial."""
         return LimitError(
             f"The time of {self.time_s:g} s was over before a trial finished; "
-            "give more with --time."
+            "allow more, with --time or in your words."
         )
 
     def spent_reason(self) -> str | None:

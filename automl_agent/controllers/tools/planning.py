@@ -6,6 +6,7 @@ from typing import Any
 from automl_agent.cards.model_card import ModelCard, Settings
 from automl_agent.cards.predicted_log import PredictedLog, PredictedPoint
 from automl_agent.controllers.conversation.advising import (
+    choose_first_settings,
     name_neighbours,
     propose_settings,
     tell_candidate,
@@ -175,7 +176,7 @@ def _first_settings(session: Session, card: ModelCard) -> tuple[Settings, Transf
     transfer = propose_settings(session, card)
     if transfer is None or not transfer.is_transferred:
         return default_settings(card), transfer
-    return transfer.candidates[0].settings, transfer
+    return choose_first_settings(session, card, transfer), transfer
 
 
 def _read_expected(session: Session, plan: Plan, expected: dict[str, float]) -> PredictedLog:

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from automl_agent.controllers.conversation.advising import advise, choose_first_trials
+from automl_agent.controllers.conversation.advising import (
+    advise,
+    choose_first_trials,
+    make_question,
+    propose_settings,
+)
 from automl_agent.controllers.conversation.session import Session
 from automl_agent.controllers.tools.planning import assign_expert
 from automl_agent.controllers.tools.profiling import profile_dataset
@@ -23,7 +28,7 @@ POINTS: list[dict[str, Any]] = [
 @pytest.fixture
 def prepare(make_session: MakeSession) -> Any:
     def make(**fields: Any) -> Session:
-        session = make_session(metric="log_loss", n_trials=50, **fields)
+        session = make_session(**{"metric": "log_loss", "n_trials": 50, **fields})
         knowledge = open_knowledge(session.directory.home, remembers=False)
         advise(session, open_advisor(session.directory.home, None, knowledge=knowledge))
         profile_dataset(converse(session))
@@ -42,3 +47,18 @@ def test_candidates_that_cannot_win_are_left_out_unless_all_are_wanted(
     assert len(chosen) >= 3
     assert [point in chosen for point in POINTS] == [not early_stop] * 2
     assert bool(session.skipped) == early_stop
+
+
+def test_where_time_is_short_a_plan_begins_with_settings_that_take_little(prepare: Any) -> None:
+    patient, hasty = prepare(time_s=3600.0), prepare(time_s=0.5)
+    model = patient.plans["xgboost"].model_card
+    transfer, question = propose_settings(patient, model), make_question(patient, model)
+    assert transfer is not None and question is not None
+    seconds = [
+        patient.advisor.predict(question, candidate.settings).combined.seconds
+        for candidate in transfer.candidates
+    ]
+    assert patient.plans["xgboost"].settings == transfer.candidates[0].settings
+    least = transfer.candidates[seconds.index(min(seconds))]
+    assert min(seconds) < seconds[0]
+    assert hasty.plans["xgboost"].settings == least.settings

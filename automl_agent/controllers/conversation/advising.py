@@ -33,8 +33,6 @@ _DIGITS = 4
 _OWN_TABLE = "an earlier table of this machine"
 # Predictions may be wrong: so many of the best predicted settings are tried in any case.
 _N_ALWAYS_KEPT = 3
-# The first training of an expert is to leave the time for so many more like it.
-_N_MORE_LIKE_IT = 8
 
 
 def advise(session: "Session", advisor: Advisor) -> None:
@@ -61,14 +59,14 @@ def propose_settings(session: "Session", model: ModelCard) -> Transfer | None:
 
 
 def choose_first_settings(session: "Session", model: ModelCard, transfer: Transfer) -> Settings:
-    """The most promising of transferred settings that leave time for others.
+    """The most promising of transferred settings that leave time for as many trials as may be made.
 
-    Where all take long, those that are expected to take least: a learning rate that is good in an
-    hour may not come to its end in a minute.
+    Where all take too long, those that are expected to take least: a learning rate that is good in
+    an hour may not come to its end in a minute.
     """
     question = make_question(session, model)
     assert question is not None and session.advisor is not None  # whom the transfer came from
-    limit_s = session.budget.time_left_s / (_N_MORE_LIKE_IT + 1)
+    limit_s = session.budget.time_left_s / max(1, session.budget.n_trials_left)
     found: list[tuple[float, Settings]] = []
     for candidate in transfer.candidates:
         seconds = session.advisor.predict(question, candidate.settings).combined.seconds

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from automl_agent.agent import Agent
 
 INTERRUPTED = 130
-_BARE_WORDS = {"help": "/help", "?": "/help", "quit": "/quit", "exit": "/quit"}
+_OTHER_WORDS = {
+    "help": "/help",
+    "?": "/help",
+    **dict.fromkeys(("quit", "exit", "/exit"), "/quit"),
+}
 
 
 class Repl:
@@ -67,7 +71,7 @@ class Repl:
         words = entry.strip()
         if not words:
             return
-        words = _BARE_WORDS.get(words.lower(), words)
+        words = _OTHER_WORDS.get(words.lower(), words)
         if len(words) > MAX_CHARACTERS:
             self.fail(
                 InputError(

@@ -145,6 +145,13 @@ def test_limits_privacy_and_tables_are_shown_and_changed(talk: Talks, tmp_path: 
     assert said.code == 0
 
 
+@pytest.mark.parametrize("words", ["/quit", "/exit", "Quit", "exit"])
+def test_a_session_is_left_by_any_word_for_it(words: str, talk: Talks) -> None:
+    said = talk([words, "never said"])
+    assert "never said" not in said.shown
+    assert said.code == 0
+
+
 @pytest.mark.usefixtures("iris")
 def test_a_request_is_taken_back_for_good(talk: Talks) -> None:
     said = talk([REQUEST, "n", "/undo", "/undo"])

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -58,6 +59,16 @@ def default_sandbox() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTOML_AGENT_SANDBOX", "process")
         yield
+
+
+def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
+    """What a connection of its own reads of a database, or writes to it."""
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            return connection.execute(statement).fetchall()
+    finally:
+        connection.close()
 
 
 class Site:

@@ -245,13 +245,10 @@ def _fit_half(
     matrix: Matrix, cards: Array, vectors: Array, names: list[str], half: npt.NDArray[np.int64]
 ) -> Scales:
     drawn = np.random.default_rng(0).choice(half, N_FIT_TABLES, replace=False)
+    # Each was trained once, and none is a regression.
+    known, once = matrix.remaining[drawn], np.ones(len(drawn))
     families = [str(matrix.families[table]) for table in drawn]
-    remaining = matrix.remaining[drawn]
-    once, is_regression = np.ones(len(drawn)), np.zeros(len(drawn), dtype=bool)
-    drawn_cards = cards[drawn]
-    return fit_scales(
-        Records(names, drawn_cards, vectors, remaining, once, families, is_regression)
-    )
+    return fit_scales(Records(names, cards[drawn], vectors, known, once, families, once == 0))
 
 
 def choose_greedily(losses: Array, first: int, n: int) -> Places:

@@ -1,6 +1,5 @@
 """Where a journal lies, a new one with one run, and what another connection sees of it."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,13 +29,3 @@ def begin_run(journal: Journal, run_id: str, request: dict[str, object]) -> None
     if run_id not in {c["run_id"] for c in journal.list_runs()}:
         journal.begin_conversation(run_id, "")
     journal.begin_run(run_id, request, conversation_id=run_id)
-
-
-def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
-    """What a connection of its own reads or writes."""
-    connection = sqlite3.connect(path)
-    try:
-        with connection:
-            return connection.execute(statement).fetchall()
-    finally:
-        connection.close()

@@ -14,7 +14,8 @@ import pytest
 from automl_agent.runs.journal import ENDED, Journal
 from automl_agent.runs.journal_tables import APPLICATION_ID, TABLES, VERSION
 
-from .conftest import PATIENCE_S, begin_run, execute
+from ..conftest import execute
+from .conftest import PATIENCE_S, begin_run
 
 
 def test_a_run_is_listed_from_its_beginning_and_with_its_end(journal: Journal) -> None:

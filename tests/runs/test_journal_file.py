@@ -12,7 +12,8 @@ from automl_agent.knowledge.prediction.ledger import Ledger
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.journal_tables import APPLICATION_ID, VERSION, upgrade_script
 
-from .conftest import PATIENCE_S, execute
+from ..conftest import execute
+from .conftest import PATIENCE_S
 
 
 def make_newer(path: Path) -> None:

@@ -10,7 +10,7 @@ from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.mentions import Mentions, find_experts, find_tables, split_words
 from automl_agent.controllers.privacy import show_name
-from automl_agent.controllers.reading.reading import Table
+from automl_agent.controllers.reading.reading import list_told_tables
 from automl_agent.controllers.round import Outcome, run_round
 from automl_agent.errors import InputError
 
@@ -107,7 +107,7 @@ class Dialogue:
         # The words of a dozen languages are read into memory when there is something to read.
         from automl_agent.controllers.reading.search_limits import read_search_limits
 
-        tables = [Table(t["name"], tuple(t.get("columns", ()))) for t in told.get("tables", ())]
+        tables = list_told_tables(told)
         experts = told.get("experts_named", {})
         read = read_search_limits(told["words"], tables, experts=experts, metrics=told["metrics"])
         asked = {name: value for name, value in asdict(read).items() if value is not None}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from automl_agent.controllers.planner.transcript import Transcript
-from automl_agent.controllers.reading.reading import Feedback, Table, TaskWords
+from automl_agent.controllers.reading.reading import Feedback, TaskWords, list_told_tables
 from automl_agent.training.constraints import Wish
 
 _Arguments = dict[str, Any]
@@ -48,7 +48,7 @@ def find_wanted(told: Transcript) -> tuple[list[_Arguments], str]:
         return [], _NO_ANSWERS
     if finished and feedback.is_understood and not _names_table(words, request):
         return [_follow(finished[-1], feedback)], ""
-    reading = read_request(words, _read_tables(request), experts=experts, metrics=metrics)
+    reading = read_request(words, list_told_tables(request), experts=experts, metrics=metrics)
     if reading.tasks:
         return [_begin(task) for task in reading.tasks], reading.problem
     open_tasks = told.open_tasks()
@@ -72,7 +72,7 @@ def find_allowed(told: Transcript, given: Mapping[str, Any], found: Sequence[str
 
     words, metrics = str(request.get("words", "")), request.get("metrics", [])
     reading = read_request(
-        words, _read_tables(request), experts=_list_experts(told), metrics=metrics
+        words, list_told_tables(request), experts=_list_experts(told), metrics=metrics
     )
     for task in reading.tasks:
         if (task.table, task.target) == (given.get("data"), given.get("target")):
@@ -94,10 +94,6 @@ def _list_experts(told: Transcript) -> dict[str, str]:
         for expert in step.result.get("experts", ())
     }
     return dict(told.request.get("experts_named", {})) | found
-
-
-def _read_tables(request: Mapping[str, Any]) -> list[Table]:
-    return [Table(t["name"], tuple(t.get("columns", ()))) for t in request.get("tables", ())]
 
 
 def _names_table(words: str, request: Mapping[str, Any]) -> bool:

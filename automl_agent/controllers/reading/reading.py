@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from automl_agent.cards.data_card import SplitRule
 from automl_agent.cards.metric import Task
@@ -17,6 +18,11 @@ class Table:
     name: str
     columns: tuple[str, ...]
     roles: Mapping[str, str] = field(default_factory=dict)
+
+
+def list_told_tables(told: Mapping[str, Any]) -> list[Table]:
+    """The tables in what a controller is told of a request."""
+    return [Table(t["name"], tuple(t.get("columns", ()))) for t in told.get("tables", ())]
 
 
 @dataclass(frozen=True)

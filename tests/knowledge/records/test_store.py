@@ -17,6 +17,7 @@ from automl_agent.errors import KnowledgeError
 from automl_agent.knowledge.records.record import KnownCard
 from automl_agent.knowledge.records.store import APPLICATION_ID, OWN, VERSION, KnowledgeStore
 
+from ...conftest import execute
 from ..making import make_known, make_record
 
 HEART, LUNG = make_known("heart"), make_known("lung")
@@ -37,16 +38,6 @@ def store(path: Path) -> KnowledgeStore:
     made.add(HEART, make_record(HEART, expert="linear"))
     made.add_all([LUNG], [make_record(LUNG)], source="imported clinic")
     return made
-
-
-def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
-    """What a connection of its own reads or writes."""
-    connection = sqlite3.connect(path)
-    try:
-        with connection:
-            return connection.execute(statement).fetchall()
-    finally:
-        connection.close()
 
 
 def test_what_is_added_is_read_by_another(store: KnowledgeStore, path: Path) -> None:

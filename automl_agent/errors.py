@@ -21,8 +21,10 @@
     └── SandboxError         a sandbox could not start or answer
         └── GpuMissingError  it has not the GPUs that it was asked for
 
+HangUp is none of them: it ends the program, and nothing handles it on the way.
+
 Exit 0 is success, 1 a fault of ours (or a finding of `doctor` and `plugins check`), 2 a wrong
-command line, 130 Ctrl-C.
+command line, 129 a terminal that was closed, 130 Ctrl-C.
 """
 
 from collections.abc import Iterable
@@ -148,6 +150,20 @@ class SandboxError(AutomlAgentError):
 
 class GpuMissingError(SandboxError):
     """A sandbox that has not the GPUs that it was asked for; without them it may well work."""
+
+
+class HangUp(SystemExit):
+    """The terminal is closed: all that runs ends at once, and nothing may go on after catching it.
+
+    A KeyboardInterrupt would not do: at the first one, what has finished is delivered. Nor would
+    an exception of another kind: the prompt's event loop keeps it, if the signal comes while a
+    callback runs. It lets only these two through.
+    """
+
+    code: int
+
+    def __init__(self) -> None:
+        super().__init__(129)  # 128 and the number of SIGHUP, as a shell would say it
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -41,7 +41,7 @@ def test_a_reply_that_does_not_come_to_its_end_is_void(
     error = fail(getattr(answer, way)(n_steps), protocol, idle_timeout_s=0.4)
     assert isinstance(error, ModelBusyError)
     # 0.4 s of silence, 0.2 s until the watch looks again, and a busy machine that imports an SDK.
-    assert time.monotonic() - start < 10.0
+    assert time.monotonic() - start < 60.0
 
 
 @each_protocol
@@ -49,7 +49,7 @@ def test_an_answer_that_never_begins_ends_in_time(protocol: Protocol) -> None:
     start = time.monotonic()
     error = fail(silence(), protocol, idle_timeout_s=0.4)
     assert isinstance(error, ModelBusyError)
-    assert time.monotonic() - start < 10.0
+    assert time.monotonic() - start < 60.0
 
 
 PINGS = {
@@ -70,15 +70,15 @@ def test_signs_of_life_do_not_make_up_for_progress(protocol: Protocol) -> None:
 def test_a_slow_reply_that_goes_on_is_waited_for(protocol: Protocol) -> None:
     answer = good_reply(protocol, "hello", [("train", {"trials": 3})])
     with ModelServer([answer]) as server:
-        server.pause_s = 0.2
-        model = server.create_model(protocol, idle_timeout_s=0.6)
+        server.pause_s = 0.4
+        model = server.create_model(protocol, idle_timeout_s=2.0)
         reply = model.reply(ASK, TOOLS, on_text=lambda piece: None)
-    assert len(answer.steps) * 0.2 > 0.6
+    assert len(answer.steps) * 0.4 > 2.0
     assert (reply.text, len(reply.calls)) == ("hello", 1)
 
 
 def test_a_reply_ends_when_its_whole_time_is_up() -> None:
-    answer = Answer(tuple(plain_event({"choices": [], "n": n}) for n in range(100)))
+    answer = Answer(tuple(plain_event({"choices": [], "n": n}) for n in range(1000)))
     with ModelServer([answer]) as server:
         server.pause_s = 0.1
         endpoint = server.create_endpoint("chat_completions", idle_timeout_s=5.0)
@@ -86,8 +86,8 @@ def test_a_reply_ends_when_its_whole_time_is_up() -> None:
         start = time.monotonic()
         with pytest.raises(ModelBusyError, match=r"did not finish its reply within 0\.5 s"):
             ask(model)
-    # All events would take ten seconds.
-    assert time.monotonic() - start < 8.0
+    # All events would take a hundred seconds.
+    assert time.monotonic() - start < 30.0
 
 
 def press_ctrl_c(server: ModelServer) -> None:

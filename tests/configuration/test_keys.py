@@ -190,7 +190,7 @@ def test_a_keyring_that_is_of_no_use_makes_room_for_the_file(
     assert store_key(ANTHROPIC, CANARY) == str(key_file)
     assert found() == (CANARY, str(key_file))
     assert forget_key(ANTHROPIC) == (str(key_file),)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert keyring_store._is_hanging.is_set() == (kind is HangingKeyring)
 
 

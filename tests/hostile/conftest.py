@@ -69,7 +69,7 @@ class Arena:
         return step
 
     def run(
-        self, step: Step, script: str, *, time_limit_s: float = 5.0, within_s: float = 15.0
+        self, step: Step, script: str, *, time_limit_s: float = 5.0, within_s: float = 30.0
     ) -> JobEnd:
         """How a job of a step ended, which is in time and with a status that there is."""
         started = time.monotonic()
@@ -92,7 +92,7 @@ class Arena:
 
     def wait_until_gone(self) -> None:
         """Return when the engine has none of them; somebody else may be removing one."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while found := self.find_containers():
             assert time.monotonic() < deadline, found
             time.sleep(0.05)

@@ -52,7 +52,7 @@ for n in range(10**6):
     end = arena.run(step, "attack.py", time_limit_s=20)
     step.close()
     assert end.status == "disk"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 18
     found = measure_folder(end.folder, max_files=10**6, max_depth=9)
     # Three seconds at 1 GiB/s.
     assert 64 * 2**20 < found.n_bytes < 3 * 2**30

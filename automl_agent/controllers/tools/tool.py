@@ -11,7 +11,7 @@ from automl_agent.chat_models.chat_model import ToolCall, ToolSpec
 from automl_agent.configuration.setting import Privacy
 from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.privacy import mask_strange_text
-from automl_agent.errors import AutomlAgentError, ToolError, suggest
+from automl_agent.errors import AutomlAgentError, HangUp, ToolError, suggest
 from automl_agent.plugins import BUILTIN
 
 # What a plugin's tool may tell the controller in one result.
@@ -133,7 +133,7 @@ def _run_guarded(
     try:
         outcome = tool.run(place, **arguments)
         size = len(json.dumps(outcome))
-    except AutomlAgentError:
+    except (AutomlAgentError, HangUp):
         raise
     except (Exception, SystemExit) as exc:
         text = mask_strange_text(f"{type(exc).__name__}: {exc}"[:_MAX_REASON], (), privacy)

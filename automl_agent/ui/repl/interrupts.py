@@ -6,12 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-
-class HangUp(BaseException):
-    """The terminal is closed: all that runs ends at once, and nothing may go on after catching it.
-
-    A KeyboardInterrupt would not do: at the first one, what has finished is delivered.
-    """
+from automl_agent.errors import HangUp
 
 
 class Interrupts:

@@ -10,7 +10,7 @@ from automl_agent import __version__
 from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.conversation.dialogue import EXAMPLE, Dialogue
 from automl_agent.controllers.conversation.resumption import resume_conversation
-from automl_agent.errors import InputError, UserError
+from automl_agent.errors import HangUp, InputError, UserError
 from automl_agent.runs.conversation_lock import hold_conversation
 from automl_agent.runs.run_directory import choose_run
 from automl_agent.sandboxes.sandbox import SandboxOptions
@@ -18,7 +18,7 @@ from automl_agent.ui.options import warn_of_failures
 from automl_agent.ui.repl.change_commands import describe_leaving
 from automl_agent.ui.repl.event_view import EventView
 from automl_agent.ui.repl.gate import ReplGate
-from automl_agent.ui.repl.interrupts import HangUp, obeying_hang_up
+from automl_agent.ui.repl.interrupts import obeying_hang_up
 from automl_agent.ui.repl.options import LAST
 from automl_agent.ui.repl.outcome_view import show_error, show_standing
 from automl_agent.ui.repl.reader import PlainReader, Reader, make_stdin_lenient
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from automl_agent.agent import Agent
 
 PLANNER = "planner"
-# 128 and the number of SIGHUP, as a shell would say it.
-HUNG_UP = 129
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,8 @@ def start_repl(options: StartOptions) -> int:
     try:
         with obeying_hang_up(screen.leave_terminal):
             _talk_on(repl, options)
-    except HangUp:
-        return HUNG_UP
+    except HangUp as exc:
+        return exc.code
     # Whoever sits there has seen what went wrong; a script has only the exit code.
     return 0 if sys.stdin.isatty() and repl.exit_code != INTERRUPTED else repl.exit_code
 

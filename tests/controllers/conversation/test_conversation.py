@@ -13,7 +13,7 @@ from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.gate import Approval
 from automl_agent.controllers.loop import run_loop
 from automl_agent.controllers.purse import Reservation
-from automl_agent.errors import InputError, ToolError
+from automl_agent.errors import HangUp, InputError, ToolError
 from automl_agent.testing import ScriptedChatModel
 
 from ..conftest import MakeSession, converse, prepare_asking
@@ -84,6 +84,17 @@ def test_a_plugins_tool_can_neither_end_the_run_nor_flood_it(
     results = run_script(conversation, [("look", {})], [("finish", {"summary": ""})])
     assert said in results[0]["error"]
     assert len(results[0]["error"]) < 1000
+
+
+def test_a_closed_terminal_ends_a_tool_and_all_that_called_it(make_session: MakeSession) -> None:
+    def run(_session: object) -> dict[str, Any]:
+        raise HangUp
+
+    conversation = converse(make_session())
+    tool = Tool("look", "", {"type": "object"}, run, lambda _session: True)
+    conversation.workplace.plugins.tools.add("look", tool, distribution="odd")
+    with pytest.raises(HangUp):
+        run_script(conversation, [("look", {})], [("finish", {"summary": ""})])
 
 
 def test_only_tables_that_were_named_can_be_read(make_session: MakeSession) -> None:

@@ -16,7 +16,7 @@ from .conftest import QUICK, REQUEST
 
 PROGRAM = Path(sys.executable).parent / "automl-agent"
 QUESTION = "or say what to change:"
-LIMIT_S = 90.0
+LIMIT_S = 180.0
 
 
 class Terminal:

@@ -1,0 +1,66 @@
+"""A terminal that is closed, whatever the program is doing."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from automl_agent.errors import HangUp
+from automl_agent.ui.repl.interrupts import obeying_hang_up
+
+
+def hang_up() -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+def within_a_callback() -> None:
+    """As the prompt redraws itself, for example."""
+
+    async def wait() -> None:
+        asyncio.get_running_loop().call_soon(hang_up)
+        await asyncio.sleep(10)
+
+    asyncio.run(wait())
+
+
+def within_a_task() -> None:
+    async def act() -> None:
+        hang_up()
+
+    async def wait() -> None:
+        task = asyncio.create_task(act())
+        await asyncio.sleep(10)
+        await task
+
+    asyncio.run(wait())
+
+
+@pytest.mark.parametrize("act", [hang_up, within_a_callback, within_a_task])
+def test_a_closed_terminal_ends_whatever_runs(act: Callable[[], None]) -> None:
+    left: list[bool] = []
+    with pytest.raises(HangUp) as caught, obeying_hang_up(lambda: left.append(True)):
+        act()
+    assert caught.value.code == 129
+    assert left == [True]
+
+
+def test_the_cleaning_up_is_not_broken_off_by_a_second_one() -> None:
+    cleaned = False
+    with pytest.raises(HangUp), obeying_hang_up(lambda: None):
+        try:
+            hang_up()
+        finally:
+            hang_up()
+            cleaned = True
+    assert cleaned
+
+
+def test_whoever_ignores_it_goes_on() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with obeying_hang_up(lambda: pytest.fail("nothing was left")):
+            hang_up()
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -47,14 +48,18 @@ def test_a_closed_terminal_ends_whatever_runs(act: Callable[[], None]) -> None:
 
 
 def test_the_cleaning_up_is_not_broken_off_by_a_second_one() -> None:
-    cleaned = False
-    with pytest.raises(HangUp), obeying_hang_up(lambda: None):
-        try:
-            hang_up()
-        finally:
-            hang_up()
-            cleaned = True
-    assert cleaned
+    cleaned: list[bool] = []
+
+    def clean_up() -> None:
+        hang_up()
+        cleaned.append(True)
+
+    with ExitStack() as stack:
+        stack.enter_context(pytest.raises(HangUp))
+        stack.enter_context(obeying_hang_up(lambda: None))
+        stack.callback(clean_up)
+        hang_up()
+    assert cleaned == [True]
 
 
 def test_whoever_ignores_it_goes_on() -> None:

@@ -35,7 +35,8 @@ from automl_agent.agent import load_all_plugins
 from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.metric import Metric
 from automl_agent.cards.model_card import ModelCard, Settings
-from automl_agent.knowledge.advisor import open_texts
+from automl_agent.experts.search_space import starting_points
+from automl_agent.knowledge.advisor import N_CANDIDATES, open_texts
 from automl_agent.knowledge.encoding.packaged_encoder import PackagedEncoder
 from automl_agent.knowledge.encoding.text_space import TextSpace
 from automl_agent.knowledge.knowledge import Knowledge
@@ -43,7 +44,7 @@ from automl_agent.knowledge.prediction.forecast import predict_from_neighbours
 from automl_agent.knowledge.records.archive import Archive, read_archive
 from automl_agent.knowledge.records.record import KnownCard, Record
 from automl_agent.knowledge.records.store import KnowledgeStore
-from automl_agent.knowledge.transfer.candidates import transfer_settings
+from automl_agent.knowledge.transfer.candidates import Transfer, transfer_settings
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood, find_neighbourhood
 from automl_agent.knowledge.transfer.surrogate import score_of
 from automl_agent.training.scoring import chance_score
@@ -99,10 +100,14 @@ def leave_out_family(archive: Archive, expert: str, family: str) -> PartialKnowl
 
 @dataclass(frozen=True)
 class Measured:
-    """A table's real scores. valid, holdout: (n_splits, n_settings), losses, smaller is better."""
+    """A table's real scores. records: what is packaged of them.
+
+    valid, holdout: (n_splits, n_settings), losses, smaller is better.
+    """
 
     table: Table
     known: KnownCard
+    records: list[Record]
     settings: list[Settings]
     valid: Array
     holdout: Array
@@ -152,7 +157,8 @@ def read_measured(expert: ModelCard, metrics: Mapping[str, Metric]) -> list[Meas
             for part in ("valid", "holdout")
         }
         settings = [splits[0][expert.name, number]["settings"] for number in numbers]
-        found.append(Measured(table, known, settings, loss["valid"], loss["holdout"]))
+        records = list(archive.records(expert=expert.name, card_ids=[known.card_id]))
+        found.append(Measured(table, known, records, settings, loss["valid"], loss["holdout"]))
     return found
 
 
@@ -165,12 +171,8 @@ def judge(
     found = find_neighbourhood(
         measured.known.card, expert, metric, chance=chance, knowledge=others, texts=texts
     )
-    transfer = transfer_settings(found, expert, n_candidates=N_TRIALS)
-    places = [
-        measured.settings.index(dict(c.settings))
-        for c in transfer.candidates
-        if dict(c.settings) in measured.settings
-    ][:N_TRIALS] or [0]
+    transfer = transfer_settings(found, expert, n_candidates=N_CANDIDATES)
+    places = _choose_trials(measured, found, transfer, expert)
     result = {
         "zero_shot": float(measured.regret(measured.choose(places[:1]))),
         "zero_shot_both": measured.judge_one(places[0]),
@@ -178,6 +180,31 @@ def judge(
         "is_transferred": float(transfer.is_transferred),
     }
     return result | (_judge_predictions(measured, found, metric, chance) if found else {})
+
+
+def _choose_trials(
+    measured: Measured, found: Neighbourhood | None, transfer: Transfer, expert: ModelCard
+) -> list[int]:
+    """The first trials as a run makes them: the first proposal, the default, the best predicted.
+
+    What the first trial has reached counts in the predictions.
+    """
+    proposed = [candidate.settings for candidate in transfer.candidates]
+    listed = [
+        measured.settings.index(dict(settings))
+        for settings in (*proposed[:1], *starting_points(expert)[:1], *proposed)
+        if dict(settings) in measured.settings
+    ]
+    begun_with, others = listed[:2], [place for place in listed if place not in listed[:2]]
+    if found is not None:
+        known = [r for r in measured.records if r.settings == measured.settings[listed[0]]]
+        found = found.with_own(known)
+        ends = {
+            place: predict_from_neighbours(found, measured.settings[place]).final.median
+            for place in others
+        }
+        others.sort(key=lambda place: found.metric.loss(ends[place]))
+    return list(dict.fromkeys([*begun_with, *others]))[:N_TRIALS]
 
 
 def _judge_predictions(

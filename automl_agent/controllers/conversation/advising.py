@@ -15,7 +15,6 @@ from automl_agent.controllers.conversation.recorded_trial import (
     make_standard,
     skip_candidates,
 )
-from automl_agent.controllers.conversation.remembering import ORIGIN
 from automl_agent.experts.plan import Plan
 from automl_agent.knowledge.advisor import Advisor, Question
 from automl_agent.knowledge.prediction.stopping import choose_candidates
@@ -121,28 +120,36 @@ def make_tuner(session: "Session", plan: Plan) -> Tuner:
 def choose_first_trials(
     session: "Session", plan: Plan, points: Sequence[Settings]
 ) -> list[Settings]:
-    """The settings to tune with first: those transferred and the expert's own starting points.
+    """The settings to tune with first: the plan's own, the expert's default, the most promising.
 
-    They are ranked by what is predicted of them; what is not worth a trial is left out, and told,
-    unless the person wants every trial to be trained to its end.
+    points: the expert's starting points, its default first. The others and the transferred
+    settings are ranked by what is predicted of them; what is not worth a trial is left out, and
+    told, unless the person wants every trial to be trained to its end. The default costs one
+    trial, and is what the others have to be better than.
     """
     proposed = propose_settings(session, plan.model_card)
     standard = make_standard(session)
     if proposed is None or not proposed.is_transferred or standard is None:
         return list(points)
-    candidates = [candidate.settings for candidate in proposed.candidates]
-    candidates += [point for point in points if point not in candidates]
+    tried = [t.settings for t in session.finished_trials if t.plan_id == plan.plan_id]
+    begun_with = _list_distinct([plan.settings, *points[:1]])
+    proposals = _list_distinct([c.settings for c in proposed.candidates] + list(points))
+    candidates = [settings for settings in proposals if settings not in begun_with]
     chance = session.find_chance()
     assert chance is not None  # a standard has one
     forecasts = [
         forecast_trial(session, plan, settings, session.metric, chance=chance)[0].final
         for settings in candidates
     ]
-    n_left = max(1, session.budget.n_trials_left)
+    n_left = session.budget.n_trials_left - sum(s not in tried for s in begun_with)
     n_kept = _N_ALWAYS_KEPT if session.request.early_stop else len(candidates)
-    choice = choose_candidates(forecasts, n_left, standard, n_kept=n_kept)
+    choice = choose_candidates(forecasts, max(0, n_left), standard, n_kept=n_kept)
     skip_candidates(session, plan, candidates, choice.skipped)
-    return [candidates[index] for index in choice.kept]
+    return [*begun_with, *(candidates[index] for index in choice.kept)]
+
+
+def _list_distinct(settings: Sequence[Settings]) -> list[Settings]:
+    return [one for place, one in enumerate(settings) if one not in settings[:place]]
 
 
 def name_neighbours(transfer: Transfer | None) -> tuple[Neighbour, ...]:
@@ -196,7 +203,7 @@ def tell_candidate(candidate: Candidate) -> Mapping[str, Any]:
 def _mask(similar: SimilarCard) -> SimilarCard:
     """Without the name of a person's own table: a model of another request has not to know it."""
     known = similar.known
-    if known.origin != ORIGIN:
+    if not known.is_own:
         return similar
     return replace(similar, known=replace(known, card=replace(known.card, name=_OWN_TABLE)))
 

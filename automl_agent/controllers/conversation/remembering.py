@@ -8,7 +8,13 @@ from automl_agent.cards.metric import Metric
 from automl_agent.cards.profile import DEFAULT_METRIC
 from automl_agent.errors import InputError, KnowledgeError
 from automl_agent.experts.plan import Plan
-from automl_agent.knowledge.records.record import CurvePoint, KnownCard, Record
+from automl_agent.knowledge.records.record import (
+    OWN_ORIGIN,
+    CurvePoint,
+    KnownCard,
+    Record,
+    fingerprint_card,
+)
 from automl_agent.training.scoring import COMPANIONS, find_metric, score_predictions
 from automl_agent.training.training_log import best_step, iterate_log
 from automl_agent.training.trial import Trial
@@ -18,7 +24,6 @@ if TYPE_CHECKING:
 
     from automl_agent.controllers.conversation.session import Session
 
-ORIGIN = "a run on this machine"
 MAX_POINTS = 24
 
 
@@ -37,7 +42,7 @@ def remember_trial(session: "Session", plan: Plan, trial: Trial) -> None:
         return
     n_known = len(knowledge.warnings)
     try:
-        knowledge.add(KnownCard(plan.data_card, ORIGIN), record)
+        knowledge.add(KnownCard(plan.data_card, OWN_ORIGIN), record)
     except KnowledgeError as exc:
         session.emit("knowledge_not_kept", {"reason": str(exc)})
     for warning in knowledge.warnings[n_known:]:
@@ -66,7 +71,7 @@ def describe_trial(
     curves = {name: thin_curve(log, find_metric(metrics, name, card.task)) for name in names}
     name = next((name for name in names if curves[name]), card.metric)
     return Record(
-        card_id=KnownCard(card, ORIGIN).card_id,
+        card_id=fingerprint_card(card),
         expert=plan.expert,
         settings=dict(trial.settings),
         metric=name,

@@ -114,7 +114,8 @@ def choose_candidates(
         last = forecasts[ranked[half - 1]].median
         told = f"predicted {describe_metric(standard.metric)} {describe_interval(final)}"
         if len(kept) >= n_left:
-            skipped.append(Skipped(index, f"{told} ranks {place + 1}; {n_left} trials are left"))
+            reason = f"{told} ranks {place + 1} of {len(ranked)}; no trial is left for it"
+            skipped.append(Skipped(index, reason))
         elif place < n_kept:
             kept.append(index)
         elif standard.is_out_of_reach(standard.optimistic(final)):

@@ -10,6 +10,8 @@ from typing import Any
 from automl_agent.cards.data_card import DataCard
 from automl_agent.cards.model_card import Settings
 
+OWN_ORIGIN = "a run on this machine"
+
 
 @dataclass(frozen=True)
 class KnownCard:
@@ -27,6 +29,11 @@ class KnownCard:
     def card_id(self) -> str:
         """The fingerprint of the card."""
         return fingerprint_card(self.card)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this machine trained on it."""
+        return self.origin == OWN_ORIGIN
 
 
 @dataclass(frozen=True)

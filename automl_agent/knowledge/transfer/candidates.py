@@ -33,6 +33,8 @@ _SHARPNESS = 6
 _FAR_SHARE = 0.1
 _FEW_RECORDS = 8
 _PRIOR_WEIGHT = 0.02
+# The place of the expert's default among what can be proposed.
+_DEFAULT = 0
 # The rank of settings that nothing is known of.
 _MIDDLE = 0.5
 _TIE_SHARE = 0.01
@@ -73,7 +75,7 @@ class Transfer:
 def transfer_settings(
     neighbourhood: Neighbourhood | None, model: ModelCard, *, n_candidates: int
 ) -> Transfer:
-    """The settings to try first, in order.
+    """The settings to try first, in order; the expert's default is one of them, if not of one.
 
     neighbourhood: None if nothing is known that is comparable.
     """
@@ -89,6 +91,8 @@ def transfer_settings(
     possible, places = _list_candidates(neighbourhood)
     ranks, weights = _rank_everywhere(neighbourhood, places, len(possible))
     chosen = choose_portfolio(ranks, weights, min(n_candidates, len(possible)))
+    if _DEFAULT not in chosen and len(chosen) > 1:
+        chosen[-1] = _DEFAULT
     candidates = _describe_all(neighbourhood, [possible[place] for place in chosen])
     shares = describe_shares(neighbourhood.similar[:N_NAMED])
     return Transfer(candidates, neighbourhood.similar, True, f"Transferred: {shares}.")

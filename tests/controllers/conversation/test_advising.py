@@ -1,5 +1,6 @@
 """What a session makes of the packaged knowledge: which settings are worth a trial."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from automl_agent.knowledge.knowledge import open_knowledge
 
 from ..conftest import MakeSession, converse
 
-# Starting points of a card, of which the first learns next to nothing in its few steps.
+# Starting points of a card; but for the default they learn next to nothing in their few steps.
 POINTS: list[dict[str, Any]] = [
+    {"learning_rate": 0.1, "max_depth": 3, "n_rounds": 100},
     {"learning_rate": 0.001, "max_depth": 1, "n_rounds": 10},
     {"learning_rate": 0.001, "max_depth": 2, "n_rounds": 10},
 ]
@@ -45,8 +47,24 @@ def test_candidates_that_cannot_win_are_left_out_unless_all_are_wanted(
     session = prepare(early_stop=early_stop)
     chosen = choose_first_trials(session, session.plans["xgboost"], POINTS)
     assert len(chosen) >= 3
-    assert [point in chosen for point in POINTS] == [not early_stop] * 2
+    assert [point in chosen for point in POINTS[1:]] == [not early_stop] * 2
     assert bool(session.skipped) == early_stop
+
+
+def test_tuning_begins_with_the_plans_settings_and_the_default(prepare: Any) -> None:
+    session = prepare()
+    plan = session.plans["xgboost"]
+    assert choose_first_trials(session, plan, POINTS)[:2] == [plan.settings, POINTS[0]]
+    again = replace(plan, settings=POINTS[0])
+    assert choose_first_trials(session, again, POINTS).count(POINTS[0]) == 1
+
+
+def test_with_one_trial_left_the_others_are_left_out_and_told(prepare: Any) -> None:
+    session = prepare(n_trials=1)
+    plan = session.plans["xgboost"]
+    assert choose_first_trials(session, plan, POINTS) == [plan.settings, POINTS[0]]
+    assert session.skipped
+    assert all(one["reason"].endswith("; no trial is left for it") for one in session.skipped)
 
 
 def test_where_time_is_short_a_plan_begins_with_settings_that_take_little(prepare: Any) -> None:

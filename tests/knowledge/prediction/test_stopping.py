@@ -110,7 +110,8 @@ def test_the_better_half_is_trained_and_each_other_has_its_reason() -> None:
 def test_no_more_than_are_left_are_trained() -> None:
     choice = choose_candidates([make_end(0.2, 0.1, 0.3)] * 4, 2, LOSS)
     assert choice.kept == (0, 1)
-    assert [one.reason.endswith("2 trials are left") for one in choice.skipped] == [True, True]
+    reasons = [one.reason.partition(" ranks ")[2] for one in choice.skipped]
+    assert reasons == [f"{place} of 4; no trial is left for it" for place in (3, 4)]
 
 
 def test_predictions_that_tell_no_candidate_from_another_skip_none() -> None:

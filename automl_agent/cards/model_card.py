@@ -1,7 +1,7 @@
 """The model card: what an expert is, what it can be given, what may be varied."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ class Parameter:
     """A hyperparameter that may be varied; low and high are included.
 
     drives: what a greater value makes the model: larger ("size") or smaller ("compactness").
+    scales_with: by which power of a data set's "rows" or "columns" good values grow.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Parameter:
     condition: Condition | None = None
     description: str = ""
     drives: Literal["size", "compactness"] | None = None
+    scales_with: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,9 @@ def _check_consistency(card: ModelCard, *, source: str) -> None:
 
 
 def _check_parameter(parameter: Parameter, *, place: str) -> None:
-    if parameter.drives and parameter.type == "choice":
-        raise CardError(f"{place}/drives: a choice has no greater values; leave it out.")
+    for name in ("drives", "scales_with"):
+        if getattr(parameter, name) and parameter.type == "choice":
+            raise CardError(f"{place}/{name}: a choice has no greater values; leave it out.")
     for side in ("low", "high"):
         bound = getattr(parameter, side)
         if parameter.type == "int" and not float(bound).is_integer():

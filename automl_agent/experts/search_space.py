@@ -69,6 +69,13 @@ def starting_points(card: ModelCard) -> list[dict[str, Value]]:
     return [complete_settings(card, settings) for settings in ({}, *card.starting_points)]
 
 
+def fit_value(parameter: Parameter, value: float) -> Value:
+    """The allowed value of a number that is nearest."""
+    assert parameter.low is not None and parameter.high is not None
+    fitting = min(max(value, parameter.low), parameter.high)
+    return round(fitting) if parameter.type == "int" else fitting
+
+
 def _as_declared(parameter: Parameter, value: Value) -> Value:
     if parameter.type == "choice":
         return next(choice for choice in parameter.choices if is_same(value, choice))

@@ -15,7 +15,12 @@ from automl_agent.cards.model_card import (
     Value,
     value_problem,
 )
-from automl_agent.experts.search_space import complete_settings, is_in_force, starting_points
+from automl_agent.experts.search_space import (
+    complete_settings,
+    fit_value,
+    is_in_force,
+    starting_points,
+)
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -111,7 +116,7 @@ def shrink_settings(card: ModelCard, settings: Settings, factor: float) -> dict[
         if parameter.drives and parameter.name in settings:
             value = float(settings[parameter.name])
             wanted = value * factor if parameter.drives == "size" else value / factor
-            shrunk[parameter.name] = _fit_value(parameter, wanted)
+            shrunk[parameter.name] = fit_value(parameter, wanted)
     return complete_settings(card, shrunk)
 
 
@@ -123,7 +128,7 @@ def cap_size(card: ModelCard, settings: Settings) -> ModelCard:
     )
     points = tuple(
         {
-            name: _fit_value(parameter, float(point[name])) if parameter.drives else point[name]
+            name: fit_value(parameter, float(point[name])) if parameter.drives else point[name]
             for parameter in space
             if (name := parameter.name) in point
         }
@@ -135,14 +140,7 @@ def cap_size(card: ModelCard, settings: Settings) -> ModelCard:
 def _cap_parameter(parameter: Parameter, value: float) -> Parameter:
     bound = {"high": value} if parameter.drives == "size" else {"low": value}
     capped = replace(parameter, **bound)  # type: ignore[arg-type]
-    return replace(capped, default=_fit_value(capped, float(parameter.default)))
-
-
-def _fit_value(parameter: Parameter, value: float) -> Value:
-    """The allowed value that is nearest."""
-    assert parameter.low is not None and parameter.high is not None
-    fitting = min(max(value, parameter.low), parameter.high)
-    return round(fitting) if parameter.type == "int" else fitting
+    return replace(capped, default=fit_value(capped, float(parameter.default)))
 
 
 def _create_study(metric: Metric, seed: int) -> "Study":

@@ -92,6 +92,11 @@ def test_a_card_is_read_from_a_file(tmp_path: Path, model_document: dict[str, An
             {"drives": "size"},
             "/search_space/0/drives: a choice has no greater values; leave it out.",
         ),
+        (
+            0,
+            {"scales_with": {"rows": 0.5}},
+            "/search_space/0/scales_with: a choice has no greater values; leave it out.",
+        ),
         (2, {"low": 0}, "/search_space/2/low: 0 must be above 0, as the scale is log."),
         (
             1,
@@ -116,6 +121,7 @@ def test_a_card_is_read_from_a_file(tmp_path: Path, model_document: dict[str, An
         "a default that is no choice",
         "a bound that is not whole",
         "a choice that drives the size",
+        "a choice that scales",
         "a log scale from zero",
         "a condition on what follows",
         "a condition on itself",

@@ -16,6 +16,7 @@ from automl_agent.errors import ToolError
 from automl_agent.experts.search_space import complete_settings, default_settings, starting_points
 from automl_agent.knowledge.similarity.similar_cards import SimilarCard, describe_shares
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood
+from automl_agent.knowledge.transfer.size_rule import Scaled, scale_settings
 from automl_agent.knowledge.transfer.surrogate import score_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Candidate:
     """Settings with the score they are expected to reach, and why they are proposed.
 
     low, high: the bounds of the 80 % interval, low ≤ high. sources: the data sets that these very
-    settings did best on, among the similar ones.
+    settings, before they were scaled, did best on, among the similar ones.
     """
 
     settings: Settings
@@ -79,6 +80,8 @@ def transfer_settings(
 
     neighbourhood: None if nothing is known that is comparable.
     """
+    import numpy as np
+
     if neighbourhood is None:
         return _keep_defaults(model, (), "No comparable data set was trained with this expert")
     nearest = neighbourhood.similar[0]
@@ -93,7 +96,12 @@ def transfer_settings(
     chosen = choose_portfolio(ranks, weights, min(n_candidates, len(possible)))
     if _DEFAULT not in chosen and len(chosen) > 1:
         chosen[-1] = _DEFAULT
-    candidates = _describe_all(neighbourhood, [possible[place] for place in chosen])
+    # Settings come from where they did well; the default is the expert's, whatever the size.
+    came_from = weights[:, None] * np.where(np.isfinite(ranks), 1 - ranks, 0)
+    came_from[:, _DEFAULT] = 0
+    candidates = _describe_all(
+        neighbourhood, [possible[place] for place in chosen], came_from[:, chosen].T
+    )
     shares = describe_shares(neighbourhood.similar[:N_NAMED])
     return Transfer(candidates, neighbourhood.similar, True, f"Transferred: {shares}.")
 
@@ -187,13 +195,21 @@ def _rank_everywhere(
 
 
 def _describe_all(
-    neighbourhood: Neighbourhood, chosen: Sequence[Settings]
+    neighbourhood: Neighbourhood, chosen: Sequence[Settings], came_from: "Array"
 ) -> tuple[Candidate, ...]:
-    means, covariance = neighbourhood.predict(chosen)
+    """came_from: (n_chosen, n_tables), how far each of the settings comes from each data set."""
+    cards = [similar.known.card for similar in neighbourhood.similar]
+    scaled = [
+        scale_settings(neighbourhood.model, settings, neighbourhood.card, cards, weights)
+        for settings, weights in zip(chosen, came_from, strict=True)
+    ]
+    means, covariance = neighbourhood.predict([one.settings for one in scaled])
     deviations = covariance.diagonal().clip(min=0) ** 0.5
     return tuple(
-        _describe(neighbourhood, settings, float(mean), float(deviation))
-        for settings, mean, deviation in zip(chosen, means, deviations, strict=True)
+        _describe(neighbourhood, one, _find_sources(neighbourhood, settings), *end)
+        for settings, one, *end in zip(
+            chosen, scaled, means.tolist(), deviations.tolist(), strict=True
+        )
     )
 
 
@@ -202,16 +218,21 @@ def _make_key(settings: Settings) -> str:
 
 
 def _describe(
-    neighbourhood: Neighbourhood, settings: Settings, mean: float, deviation: float
+    neighbourhood: Neighbourhood,
+    scaled: Scaled,
+    sources: tuple[str, ...],
+    mean: float,
+    deviation: float,
 ) -> Candidate:
     metric, chance = neighbourhood.metric, neighbourhood.chance
     ends = [mean + factor * deviation for factor in (-DEVIATIONS_80, 0.0, DEVIATIONS_80)]
     low, expected, high = sorted(score_of(end, metric, chance) for end in ends)
-    sources = _find_sources(neighbourhood, settings)
     why = "good on average over the similar data sets, of which the nearest count most"
     if sources:
         why = f"among the best on {', '.join(sources)}"
-    return Candidate(settings, expected, low, high, sources, why)
+    if scaled.why:
+        why = f"{why}; {scaled.why}"
+    return Candidate(scaled.settings, expected, low, high, sources, why)
 
 
 def _find_sources(neighbourhood: Neighbourhood, settings: Settings) -> tuple[str, ...]:

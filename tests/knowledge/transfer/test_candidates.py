@@ -78,6 +78,28 @@ def test_proposals_are_expected_to_be_better_than_most_settings(
     assert np.mean(expected) < np.median(everything)
 
 
+def test_the_default_is_among_them_as_it_is_and_others_are_scaled(
+    advisor: Advisor, card: DataCard
+) -> None:
+    space = tuple(
+        replace(p, scales_with={"rows": 0.5} if p.name == "min_child_weight" else {})
+        for p in MODEL.search_space
+    )
+    plain = advisor.propose(ask(card)).candidates
+    scaling = replace(ask(card), model=replace(MODEL, name="xgboost", search_space=space))
+    found = Advisor(advisor.knowledge, advisor.texts).propose(scaling).candidates
+    default = complete_settings(MODEL, {})
+    assert [c.settings == default for c in found] == [c.settings == default for c in plain]
+    assert default in [c.settings for c in found]
+    # The wine table is small.
+    for one, scaled in zip(plain, found, strict=True):
+        if one.settings != default:
+            before, after = (float(c.settings["min_child_weight"]) for c in (one, scaled))
+            assert after < before
+            assert "min_child_weight from" in scaled.why
+            assert (scaled.sources, one.why) == (one.sources, scaled.why.partition(";")[0])
+
+
 @pytest.mark.parametrize(
     ("weights", "chosen"),
     [

@@ -51,7 +51,8 @@ def predict_from_neighbours(neighbourhood: Neighbourhood, settings: Settings) ->
     """The predicted log of a training with these settings.
 
     The end comes from the surrogate, with the noise of a single training in its interval; the way
-    there has the shape of the curves of similar settings.
+    there has the shape of the curves of similar settings. Where none were kept in the metric, as
+    scripts log losses and seldom an AUC, the log has one point: the end.
     """
     mean, covariance = neighbourhood.predict([settings])
     scales = find_scales(neighbourhood.model.name)
@@ -59,7 +60,7 @@ def predict_from_neighbours(neighbourhood: Neighbourhood, settings: Settings) ->
     end, deviation = float(mean[0]), math.sqrt(variance) * scales.interval_factor
     effort = predict_effort(neighbourhood, settings)
     shapes = _list_shapes(neighbourhood.nearest, settings)
-    n_points = min(_N_POINTS, effort.n_steps)
+    n_points = min(_N_POINTS, effort.n_steps) if shapes else 1
     steps = _spread_steps(effort.n_steps, n_points)
     points = [
         _predict_point(neighbourhood, step, end, deviation, _find_excess(shapes, step, steps[-1]))
@@ -151,7 +152,7 @@ def _spread_steps(n_steps: int, n_points: int) -> list[int]:
     """Up to so many steps, close together at the start; the last one is `n_steps`."""
     import numpy as np
 
-    return sorted({int(step) for step in np.geomspace(1, n_steps, n_points).round()})
+    return sorted({int(step) for step in np.geomspace(n_steps, 1, n_points).round()})
 
 
 def _list_shapes(neighbourhood: Neighbourhood, settings: Settings) -> list[Curve]:
@@ -178,7 +179,7 @@ def _find_excess(shapes: Sequence[Curve], step: int, n_steps: int) -> tuple[floa
     """How much more loss remains than at the end: the median, and the 80 % half-width."""
     import numpy as np
 
-    if step == n_steps or not shapes:
+    if step == n_steps:
         return 0.0, 0.0
     part = math.log(step) / math.log(n_steps) if n_steps > 1 else 1.0
     excess = [

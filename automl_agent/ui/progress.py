@@ -208,6 +208,13 @@ def describe_limit(fields: Mapping[str, Any], command: str) -> str:
     return f"You ask for {asked:g} {unit}, and at most {allowed:g} are allowed; {more} allows more."
 
 
+def describe_skipped(fields: Mapping[str, Any]) -> str:
+    """Settings that no trial is spent on, and why; the most promising of them speaks for all."""
+    skipped = fields["skipped"]
+    n = "" if len(skipped) == 1 else f"{len(skipped)} settings; the best: "
+    return f"not trained, {fields['plan_id']}: {n}{skipped[0]['reason']}"
+
+
 def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> str:
     """The line for an event that a person wants to see, or nothing."""
     match name:
@@ -223,8 +230,8 @@ def describe_event(name: str, fields: Mapping[str, Any], standing: Standing) -> 
         case "trial_stopped":
             saved_s = fields["saved_seconds"]
             return f"  {fields['trial_id']}: {fields['reason']}; about {saved_s:.1f} s saved"
-        case "candidate_skipped":
-            return f"  not trained, {fields['plan_id']}: {fields['reason']}"
+        case "candidates_skipped":
+            return f"  {describe_skipped(fields)}"
         case "trial_ended" if fields["status"] == "stopped":
             return ""  # told by trial_stopped
         case "trial_ended":

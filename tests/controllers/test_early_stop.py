@@ -315,17 +315,26 @@ def test_skipped_candidates_are_told_and_in_the_result(
 ) -> None:
     session = make_session()
     plan_slowly(session)
-    candidates = [{"learning_rate": rate} for rate in (0.1, 0.2)]
-    skip_candidates(session, session.plans["xgboost"], candidates, [Skipped(1, "cannot win")])
-    (told,) = find_events(events, "candidate_skipped")
-    assert told == {
-        "plan_id": "xgboost",
-        "settings": {"learning_rate": 0.2},
-        "reason": "cannot win",
-    }
-    assert session.skipped == [told]
-    line = describe_event("candidate_skipped", told, Standing())
+    candidates = [{"learning_rate": rate} for rate in (0.1, 0.2, 0.3)]
+    skipped = [Skipped(1, "cannot win"), Skipped(0, "is worse still")]
+    skip_candidates(session, session.plans["xgboost"], candidates, skipped)
+    (told,) = find_events(events, "candidates_skipped")
+    first, second = told["skipped"]
+    assert first == {"settings": {"learning_rate": 0.2}, "reason": "cannot win"}
+    assert session.skipped == [{"plan_id": "xgboost", **one} for one in (first, second)]
+    line = describe_event("candidates_skipped", told, Standing())
+    assert line == "  not trained, xgboost: 2 settings; the best: cannot win"
+    line = describe_event("candidates_skipped", {**told, "skipped": [first]}, Standing())
     assert line == "  not trained, xgboost: cannot win"
+
+
+def test_nothing_is_told_where_nothing_is_skipped(
+    make_session: MakeSession, events: Events
+) -> None:
+    session = make_session()
+    plan_slowly(session)
+    skip_candidates(session, session.plans["xgboost"], [{"learning_rate": 0.1}], [])
+    assert find_events(events, "candidates_skipped") == []
 
 
 def test_a_stopped_trial_is_one_line_of_the_progress() -> None:
@@ -339,7 +348,8 @@ def test_a_stopped_trial_is_a_line_of_the_repl(capsys: pytest.CaptureFixture[str
     view = EventView(Screen())
     fields = {"trial_id": "xgboost-2", "reason": "stopped after step 40", "saved_seconds": 12.34}
     view("trial_stopped", fields)
-    view("candidate_skipped", {"plan_id": "xgboost", "reason": "cannot win"})
+    skipped = [{"settings": {}, "reason": "cannot win"}]
+    view("candidates_skipped", {"plan_id": "xgboost", "skipped": skipped})
     view("trial_ended", {"trial_id": "xgboost-2", "status": "stopped", "valid_score": None})
     assert capsys.readouterr().out.splitlines() == [
         "    xgboost-2: stopped after step 40; about 12.3 s saved",

@@ -206,14 +206,10 @@ def skip_candidates(
     session: "Session", plan: Plan, candidates: Sequence[Settings], skipped: Sequence[Skipped]
 ) -> None:
     """Tell of candidates that are not trained, and why; the run's result has them too."""
-    for one in skipped:
-        fields = {
-            "plan_id": plan.plan_id,
-            "settings": dict(candidates[one.index]),
-            "reason": one.reason,
-        }
-        session.skipped.append(fields)
-        session.emit("candidate_skipped", fields)
+    found = [{"settings": dict(candidates[one.index]), "reason": one.reason} for one in skipped]
+    session.skipped += [{"plan_id": plan.plan_id, **one} for one in found]
+    if found:
+        session.emit("candidates_skipped", {"plan_id": plan.plan_id, "skipped": found})
 
 
 def make_standard(session: "Session") -> Standard | None:

@@ -8,7 +8,12 @@ from typing import Any
 
 from automl_agent.chat_models.chat_model import Usage
 from automl_agent.controllers.purse import Purse
-from automl_agent.ui.progress import describe_gpus, describe_limit, describe_sandbox
+from automl_agent.ui.progress import (
+    describe_gpus,
+    describe_limit,
+    describe_sandbox,
+    describe_skipped,
+)
 from automl_agent.ui.rendering import describe_prediction, format_number
 from automl_agent.ui.repl.call_lines import CallRecord
 from automl_agent.ui.repl.curve import draw_gauge, draw_sparkline
@@ -113,8 +118,7 @@ class EventView:
         self._screen.show_wrapped(told, indent="      ", style="dim")
 
     def _show_skipped(self, fields: Fields) -> None:
-        told = f"    not trained, {fields['plan_id']}: {fields['reason']}"
-        self._screen.show_wrapped(told, indent="      ", style="dim")
+        self._screen.show_wrapped(f"    {describe_skipped(fields)}", indent="      ", style="dim")
 
     def _show_trial(self, fields: Fields) -> None:
         self._last_line = time.monotonic()
@@ -187,7 +191,7 @@ _SHOWN: dict[str, Callable[[EventView, Fields], None]] = {
     "trial_step": EventView._show_step,
     "trial_ended": EventView._show_trial,
     "trial_stopped": EventView._show_stop,
-    "candidate_skipped": EventView._show_skipped,
+    "candidates_skipped": EventView._show_skipped,
     "prediction_scored": EventView._show_prediction,
     "model_answered": EventView._take_cost,
     "delivery_started": EventView._show_delivery,

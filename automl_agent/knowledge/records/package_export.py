@@ -4,6 +4,7 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,7 +84,8 @@ def write_package(
     }
     try:
         (project / package).mkdir(parents=True)
-        write_archive(project / package / FILE_NAME, known_cards, records, manifest)
+        sent = [_send_away(known) for known in known_cards]
+        write_archive(project / package / FILE_NAME, sent, records, manifest)
         for name, text in (
             ("pyproject.toml", _PROJECT.format(**fields)),
             ("README.md", _README.format(**fields)),
@@ -133,6 +135,11 @@ def _take_one(found: Sequence[T], path: Path) -> T:
             "automl-agent-cards-NAME."
         )
     return found[0]
+
+
+def _send_away(known: KnownCard) -> KnownCard:
+    """As another machine is to know it: what is trained here is no run of its own."""
+    return replace(known, origin="a run on another machine") if known.is_own else known
 
 
 def _name_version(manifest: Manifest) -> str:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from automl_agent.errors import KnowledgeError
 from automl_agent.knowledge.records.archive import make_manifest
 from automl_agent.knowledge.records.package_export import read_package, write_package
+from automl_agent.knowledge.records.record import OWN_ORIGIN
 
 from ..making import MANIFEST, make_known, make_record
 
@@ -50,6 +52,13 @@ def test_pip_installs_it_and_it_is_read_from_there(project: Path, tmp_path: Path
     assert version == "2026.1.31.750"
     assert origins == ["a clinic (automl-agent-cards-clinic 2026.1.31.750)"] * 2
     assert documents == [record.to_json() for record in RECORDS]
+
+
+def test_a_run_of_this_machine_is_none_of_the_machine_that_reads_it(tmp_path: Path) -> None:
+    own = replace(HEART, origin=OWN_ORIGIN)
+    project = write_package(tmp_path, MANIFEST, [own, LUNG], [])
+    found = read_package(project).cards
+    assert [known.origin for known in found.values()] == ["a run on another machine", "a clinic"]
 
 
 def test_a_wheel_is_read_without_installing_it(project: Path, tmp_path: Path) -> None:

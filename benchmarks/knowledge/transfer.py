@@ -45,6 +45,7 @@ from automl_agent.knowledge.records.archive import Archive, read_archive
 from automl_agent.knowledge.records.record import KnownCard, Record
 from automl_agent.knowledge.records.store import KnowledgeStore
 from automl_agent.knowledge.transfer.candidates import Transfer, transfer_settings
+from automl_agent.knowledge.transfer.effort import LEAST_SECONDS
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood, find_neighbourhood
 from automl_agent.knowledge.transfer.surrogate import score_of
 from automl_agent.training.scoring import chance_score
@@ -179,7 +180,11 @@ def judge(
         f"{N_TRIALS}_trials": float(measured.regret(measured.choose(places))),
         "is_transferred": float(transfer.is_transferred),
     }
-    return result | (_judge_predictions(measured, found, metric, chance) if found else {})
+    if found is not None:
+        result |= _judge_predictions(measured, found, metric, chance) | _judge_seconds(
+            measured, found
+        )
+    return result
 
 
 def _choose_trials(
@@ -224,6 +229,25 @@ def _judge_predictions(
         "error": float(np.abs(predicted - real).mean() / way),
         "share_of_chance": float(np.mean(np.abs(real - metric.loss(metric.ideal)) / way)),
         "coverage": float(((bounds[:, 0] <= single) & (single <= bounds[:, 1])).mean()),
+    }
+
+
+def _judge_seconds(measured: Measured, found: Neighbourhood) -> dict[str, float]:
+    """How far predicted seconds are off, as a factor's logarithm, with and without one own trial.
+
+    The own trial is the default's; the rest of the list is judged.
+    """
+    default, *others = sorted(measured.records, key=lambda r: measured.settings.index(r.settings))
+
+    def measure(neighbourhood: Neighbourhood) -> float:
+        predicted = [neighbourhood.predict_effort(other.settings).seconds for other in others]
+        real = [other.seconds for other in others]
+        logs = np.log(np.maximum([predicted, real], LEAST_SECONDS))
+        return float(np.mean(np.abs(logs[0] - logs[1])))
+
+    return {
+        "log_error_of_seconds": measure(found),
+        "log_error_of_seconds_after_one": measure(found.with_own([default])),
     }
 
 

@@ -20,7 +20,6 @@ from automl_agent.knowledge.prediction.extrapolation import (
 )
 from automl_agent.knowledge.records.record import CurvePoint, Record
 from automl_agent.knowledge.transfer.candidates import DEVIATIONS_80
-from automl_agent.knowledge.transfer.effort import predict_effort
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood
 from automl_agent.knowledge.transfer.scales import find_scales
 from automl_agent.knowledge.transfer.settings_vector import settings_matrix
@@ -58,7 +57,7 @@ def predict_from_neighbours(neighbourhood: Neighbourhood, settings: Settings) ->
     scales = find_scales(neighbourhood.model.name)
     variance = max(float(covariance[0, 0]), 0.0) + scales.noise
     end, deviation = float(mean[0]), math.sqrt(variance) * scales.interval_factor
-    effort = predict_effort(neighbourhood, settings)
+    effort = neighbourhood.predict_effort(settings)
     shapes = _list_shapes(neighbourhood.nearest, settings)
     n_points = min(_N_POINTS, effort.n_steps) if shapes else 1
     steps = _spread_steps(effort.n_steps, n_points)

@@ -1,20 +1,21 @@
 """How many steps, seconds and MiB a training takes, from what others took."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from automl_agent.cards.data_card import DataCard
-from automl_agent.cards.model_card import Settings
-from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood
-from automl_agent.knowledge.transfer.settings_vector import settings_matrix
+from automl_agent.knowledge.records.record import Record
 
 if TYPE_CHECKING:
     from numpy import ndarray as Array
 
+# Below it, what is measured is the clock.
+LEAST_SECONDS = 0.01
 # Weight of the squared coefficients of the regressions, whose columns are of the order of 1.
 _RIDGE = 1.0
-_LEAST_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -26,67 +27,60 @@ class Effort:
     memory_mib: float
 
 
-def predict_effort(neighbourhood: Neighbourhood, settings: Settings) -> Effort:
-    """The effort of a training on the data set.
+@dataclass(frozen=True)
+class Place:
+    """Where a training is done: the data set, and whether by this machine and of this very run."""
 
-    Logarithms of steps, seconds and MiB are each a linear function of the settings and of the
-    logarithms of rows, features and classes, fitted on the records: so a lower learning rate takes
-    more rounds, and twice the rows more seconds. What this machine and the data set itself add is
-    learnt from their own records: the first of them moves the prediction two thirds of the way.
+    card: DataCard
+    is_own_machine: bool
+    is_own_data: bool
+
+    def describe(self) -> list[float]:
+        """Logarithms of rows, features and classes, and what a machine and a data set add."""
+        counts = (self.card.n_rows or 1000, self.card.n_features or 10, self.card.n_classes or 1)
+        sizes = [math.log10(max(1, count)) for count in counts]
+        return [*sizes, float(self.is_own_machine), float(self.is_own_data)]
+
+
+@dataclass(frozen=True)
+class EffortRegression:
+    """Logarithms of steps, seconds and MiB as linear functions of place and settings.
+
+    So a lower learning rate takes more rounds, and twice the rows more seconds. What this machine
+    and the data set itself add is learnt from their own records: the first of them moves the
+    prediction two thirds of the way.
+
+    places: (n_records, n_place), as Place describes them. settings: (n_records, n_dimensions).
     """
-    import numpy as np
 
-    rows = _describe_records(neighbourhood)
-    own = np.concatenate(
-        [_describe_own(neighbourhood), settings_matrix(neighbourhood.model, [settings])[0]]
-    )
-    measured = [
-        (r.n_steps or 1, max(r.seconds, _LEAST_SECONDS), max(r.memory_mib, 1.0))
-        for r in neighbourhood.records
-    ]
-    steps, seconds, memory = _regress(rows, own, np.array(measured, dtype=float))
-    return Effort(max(1, round(steps)), round(seconds, 2), round(memory, 1))
+    places: "Array"
+    settings: "Array"
+    records: Sequence[Record]
 
+    def predict(self, place: Place, settings: "Array") -> Effort:
+        """The effort of a training with settings, (n_dimensions,), kept within what was seen."""
+        import numpy as np
 
-def _describe_records(neighbourhood: Neighbourhood) -> "Array":
-    """Size, whether this machine trained it, whether it is the data set's own; then settings."""
-    import numpy as np
+        center, means, slopes, low, high = self._fit
+        own = np.concatenate([place.describe(), settings])
+        logs = np.clip(means + (own - center) @ slopes, low, high)
+        steps, seconds, memory = np.exp(logs).tolist()
+        return Effort(max(1, round(steps)), round(seconds, 2), round(memory, 1))
 
-    places = {similar.known.card_id: n for n, similar in enumerate(neighbourhood.similar)}
-    tables = [
-        (*_describe_size(s.known.card), float(s.known.is_own), 0.0) for s in neighbourhood.similar
-    ]
-    n_others = len(neighbourhood.records) - neighbourhood.n_own
-    others = [places[record.card_id] for record in neighbourhood.records[:n_others]]
-    own = np.tile(_describe_own(neighbourhood), (neighbourhood.n_own, 1))
-    return np.hstack([np.vstack([np.array(tables)[others], own]), neighbourhood.settings])
+    @cached_property
+    def _fit(self) -> "tuple[Array, Array, Array, Array, Array]":
+        """The columns' means, the logarithms' means and slopes, and their bounds."""
+        import numpy as np
 
-
-def _describe_own(neighbourhood: Neighbourhood) -> "Array":
-    """As the data set's own records are described, those to come too."""
-    import numpy as np
-
-    return np.array([*_describe_size(neighbourhood.card), 1.0, 1.0])
-
-
-def _describe_size(card: DataCard) -> list[float]:
-    counts = (card.n_rows or 1000, card.n_features or 10, card.n_classes or 1)
-    return [math.log10(max(1, count)) for count in counts]
-
-
-def _regress(rows: "Array", own: "Array", values: "Array") -> list[float]:
-    """At `own`, the values of ridge regressions of the logarithms, kept within what was seen.
-
-    values: (n_records, n_kinds), above 0.
-    """
-    import numpy as np
-
-    logs = np.log(values)
-    center = rows.mean(axis=0)
-    x = rows - center
-    gram = x.T @ x + _RIDGE * np.eye(x.shape[1])
-    slopes = np.linalg.solve(gram, x.T @ (logs - logs.mean(axis=0)))
-    predicted = logs.mean(axis=0) + (own - center) @ slopes
-    spread = np.ptp(logs, axis=0)
-    bounded = np.clip(predicted, logs.min(axis=0) - spread, logs.max(axis=0) + spread)
-    return [float(value) for value in np.exp(bounded)]
+        measured = [
+            (record.n_steps or 1, max(record.seconds, LEAST_SECONDS), max(record.memory_mib, 1.0))
+            for record in self.records
+        ]
+        logs = np.log(np.array(measured, dtype=float))
+        rows = np.hstack([self.places, self.settings])
+        center, means = rows.mean(axis=0), logs.mean(axis=0)
+        x = rows - center
+        gram = x.T @ x + _RIDGE * np.eye(x.shape[1])
+        slopes = np.linalg.solve(gram, x.T @ (logs - means))
+        spread = np.ptp(logs, axis=0)
+        return center, means, slopes, logs.min(axis=0) - spread, logs.max(axis=0) + spread

@@ -14,6 +14,7 @@ from automl_agent.knowledge.records.record import Record, fingerprint_card
 from automl_agent.knowledge.similarity.meta_features import features_vector
 from automl_agent.knowledge.similarity.similar_cards import SimilarCard, find_similar
 from automl_agent.knowledge.similarity.text_index import TextIndex
+from automl_agent.knowledge.transfer.effort import Effort, EffortRegression, Place
 from automl_agent.knowledge.transfer.grid import Points
 from automl_agent.knowledge.transfer.scales import find_scales
 from automl_agent.knowledge.transfer.settings_vector import dimension_names, settings_matrix
@@ -99,6 +100,26 @@ class Neighbourhood:
         """The remaining loss of settings on the data set: means (n,) and covariance (n, n)."""
         posterior = self._surrogate.predict(settings_matrix(self.model, settings))
         return posterior.mean, posterior.covariance + self._ignorance
+
+    def predict_effort(self, settings: Settings) -> Effort:
+        """What a training on the data set takes."""
+        place = Place(self.card, is_own_machine=True, is_own_data=True)
+        return self._effort.predict(place, settings_matrix(self.model, [settings])[0])
+
+    @cached_property
+    def _effort(self) -> EffortRegression:
+        import numpy as np
+
+        tables = [
+            Place(s.known.card, s.known.is_own, is_own_data=number == self._own_number)
+            for number, s in enumerate(self.similar)
+        ]
+        tables.append(Place(self.card, is_own_machine=True, is_own_data=True))
+        numbers = {similar.known.card_id: n for n, similar in enumerate(self.similar)}
+        n_others = len(self.records) - self.n_own
+        of_records = [numbers[record.card_id] for record in self.records[:n_others]]
+        places = np.array([table.describe() for table in tables])
+        return EffortRegression(places[of_records + [-1] * self.n_own], self.settings, self.records)
 
     @cached_property
     def _surrogate(self) -> Surrogate:

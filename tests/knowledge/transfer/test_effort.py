@@ -12,7 +12,6 @@ from automl_agent.experts.search_space import complete_settings
 from automl_agent.knowledge.encoding.text_space import TextSpace
 from automl_agent.knowledge.knowledge import Knowledge, open_knowledge
 from automl_agent.knowledge.records.record import OWN_ORIGIN, KnownCard, Record
-from automl_agent.knowledge.transfer.effort import predict_effort
 from automl_agent.knowledge.transfer.neighbourhood import Neighbourhood, find_neighbourhood
 
 from ..making import make_known, make_record
@@ -49,23 +48,23 @@ def make_own(card_id: str, seconds: float, n_steps: int = 50) -> Record:
 
 def test_the_first_trial_moves_what_is_expected_two_thirds_of_the_way(tmp_path: Path) -> None:
     found = find(open_knowledge(tmp_path))
-    before = predict_effort(found, DEFAULT)
+    before = found.predict_effort(DEFAULT)
     own = make_own("own", 9 * before.seconds, n_steps=before.n_steps)
-    after = predict_effort(found.with_own([own]), DEFAULT)
+    after = found.with_own([own]).predict_effort(DEFAULT)
     assert after.seconds == pytest.approx(9 ** (2 / 3) * before.seconds, rel=0.1)
     assert after.n_steps == pytest.approx(before.n_steps, rel=0.1)
-    many = predict_effort(found.with_own([own] * 9), DEFAULT)
+    many = found.with_own([own] * 9).predict_effort(DEFAULT)
     assert after.seconds < many.seconds < 9 * before.seconds
 
 
 def test_a_machine_that_was_slow_on_other_tables_is_expected_to_be_slow(tmp_path: Path) -> None:
     knowledge = open_knowledge(tmp_path)
-    before = predict_effort(find(knowledge), DEFAULT)
+    before = find(knowledge).predict_effort(DEFAULT)
     table = make_measured("another")
     slow = make_own(table.card_id, 9 * before.seconds)
     elsewhere = replace(table, origin="a package")
     for known in (elsewhere, replace(table, origin=OWN_ORIGIN)):
         store = open_knowledge(tmp_path / known.origin)
         store.add(known, slow)
-        after = predict_effort(find(store), DEFAULT)
+        after = find(store).predict_effort(DEFAULT)
         assert (after.seconds > 2 * before.seconds) == known.is_own

@@ -97,7 +97,8 @@ def _talk(repl: Repl, options: StartOptions, conversation_id: str) -> str | None
         n_trials=options.n_trials,
         early_stop=options.early_stop,
     )
-    with opening as dialogue, ExitStack() as held:
+    # Whoever takes the conversation up next finds its runs ended.
+    with ExitStack() as held, opening as dialogue:
         _greet(repl.screen, dialogue)
         try:
             _take_up(dialogue.conversation, conversation_id, repl, held)

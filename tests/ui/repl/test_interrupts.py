@@ -3,13 +3,21 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from automl_agent.errors import HangUp
 from automl_agent.ui.repl.interrupts import obeying_hang_up
+
+
+@pytest.fixture(autouse=True)
+def minds_a_closed_terminal() -> Iterator[None]:
+    """Tests that run in the background, as with nohup, ignore SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def hang_up() -> None:
@@ -58,9 +66,6 @@ def test_the_cleaning_up_is_not_broken_off_by_a_second_one() -> None:
 
 
 def test_whoever_ignores_it_goes_on() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with obeying_hang_up(lambda: pytest.fail("nothing was left")):
-            hang_up()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with obeying_hang_up(lambda: pytest.fail("nothing was left")):
+        hang_up()

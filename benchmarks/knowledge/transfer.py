@@ -190,17 +190,19 @@ def judge(
 def _choose_trials(
     measured: Measured, found: Neighbourhood | None, transfer: Transfer, expert: ModelCard
 ) -> list[int]:
-    """The first trials as a run makes them: the first proposal, the default, the best predicted.
+    """The first trials as a run makes them: the first proposal, two of the card's, the predicted.
 
     What the first trial has reached counts in the predictions.
     """
     proposed = [candidate.settings for candidate in transfer.candidates]
+    points = starting_points(expert)
     listed = [
         measured.settings.index(dict(settings))
-        for settings in (*proposed[:1], *starting_points(expert)[:1], *proposed)
+        for settings in (*proposed[:1], *points[:2], *proposed, *points[2:])
         if dict(settings) in measured.settings
     ]
-    begun_with, others = listed[:2], [place for place in listed if place not in listed[:2]]
+    begun_with = list(dict.fromkeys(listed[:3]))
+    others = [place for place in dict.fromkeys(listed) if place not in begun_with]
     if found is not None:
         known = [r for r in measured.records if r.settings == measured.settings[listed[0]]]
         found = found.with_own(known)
@@ -209,7 +211,7 @@ def _choose_trials(
             for place in others
         }
         others.sort(key=lambda place: found.metric.loss(ends[place]))
-    return list(dict.fromkeys([*begun_with, *others]))[:N_TRIALS]
+    return [*begun_with, *others][:N_TRIALS]
 
 
 def _judge_predictions(

@@ -32,6 +32,9 @@ _DIGITS = 4
 _OWN_TABLE = "an earlier table of this machine"
 # Predictions may be wrong: so many of the best predicted settings are tried in any case.
 _N_ALWAYS_KEPT = 3
+# And so many of the expert's starting points, its default first: they were chosen to differ, which
+# what is predicted to be best seldom does. Measured in docs/benchmarks.md.
+_N_POINTS_KEPT = 2
 
 
 def advise(session: "Session", advisor: Advisor) -> None:
@@ -122,17 +125,17 @@ def choose_first_trials(
 ) -> list[Settings]:
     """The settings to tune with first: the plan's own, the expert's default, the most promising.
 
-    points: the expert's starting points, its default first. The others and the transferred
-    settings are ranked by what is predicted of them; what is not worth a trial is left out, and
-    told, unless the person wants every trial to be trained to its end. The default costs one
-    trial, and is what the others have to be better than.
+    points: the expert's starting points, its default first, of which the first are always tried.
+    The others and the transferred settings are ranked by what is predicted of them; what is not
+    worth a trial is left out, and told, unless the person wants every trial to be trained to its
+    end.
     """
     proposed = propose_settings(session, plan.model_card)
     standard = make_standard(session)
     if proposed is None or not proposed.is_transferred or standard is None:
         return list(points)
     tried = [t.settings for t in session.finished_trials if t.plan_id == plan.plan_id]
-    begun_with = _list_distinct([plan.settings, *points[:1]])
+    begun_with = _list_distinct([plan.settings, *points[:_N_POINTS_KEPT]])
     proposals = _list_distinct([c.settings for c in proposed.candidates] + list(points))
     candidates = [settings for settings in proposals if settings not in begun_with]
     chance = session.find_chance()

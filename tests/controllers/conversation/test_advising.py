@@ -19,9 +19,10 @@ from automl_agent.knowledge.knowledge import open_knowledge
 
 from ..conftest import MakeSession, converse
 
-# Starting points of a card; but for the default they learn next to nothing in their few steps.
+# Starting points of a card; but for the first two they learn next to nothing in their few steps.
 POINTS: list[dict[str, Any]] = [
     {"learning_rate": 0.1, "max_depth": 3, "n_rounds": 100},
+    {"learning_rate": 0.1, "max_depth": 6, "n_rounds": 50},
     {"learning_rate": 0.001, "max_depth": 1, "n_rounds": 10},
     {"learning_rate": 0.001, "max_depth": 2, "n_rounds": 10},
 ]
@@ -47,14 +48,14 @@ def test_candidates_that_cannot_win_are_left_out_unless_all_are_wanted(
     session = prepare(early_stop=early_stop)
     chosen = choose_first_trials(session, session.plans["xgboost"], POINTS)
     assert len(chosen) >= 3
-    assert [point in chosen for point in POINTS[1:]] == [not early_stop] * 2
+    assert [point in chosen for point in POINTS[2:]] == [not early_stop] * 2
     assert bool(session.skipped) == early_stop
 
 
-def test_tuning_begins_with_the_plans_settings_and_the_default(prepare: Any) -> None:
+def test_tuning_begins_with_the_plans_settings_and_the_experts_first_points(prepare: Any) -> None:
     session = prepare()
     plan = session.plans["xgboost"]
-    assert choose_first_trials(session, plan, POINTS)[:2] == [plan.settings, POINTS[0]]
+    assert choose_first_trials(session, plan, POINTS)[:3] == [plan.settings, *POINTS[:2]]
     again = replace(plan, settings=POINTS[0])
     assert choose_first_trials(session, again, POINTS).count(POINTS[0]) == 1
 
@@ -62,7 +63,7 @@ def test_tuning_begins_with_the_plans_settings_and_the_default(prepare: Any) -> 
 def test_with_one_trial_left_the_others_are_left_out_and_told(prepare: Any) -> None:
     session = prepare(n_trials=1)
     plan = session.plans["xgboost"]
-    assert choose_first_trials(session, plan, POINTS) == [plan.settings, POINTS[0]]
+    assert choose_first_trials(session, plan, POINTS) == [plan.settings, *POINTS[:2]]
     assert session.skipped
     assert all(one["reason"].endswith("; no trial is left for it") for one in session.skipped)
 

@@ -50,8 +50,8 @@ def predict_from_neighbours(neighbourhood: Neighbourhood, settings: Settings) ->
     """The predicted log of a training with these settings.
 
     The end comes from the surrogate, with the noise of a single training in its interval; the way
-    there has the shape of the curves of similar settings. Where none were kept in the metric, as
-    scripts log losses and seldom an AUC, the log has one point: the end.
+    there has the shape of the curves of similar settings. Where none were kept in the metric (the
+    packaged ones are of losses), the log has one point: the end.
     """
     mean, covariance = neighbourhood.predict([settings])
     scales = find_scales(neighbourhood.model.name)

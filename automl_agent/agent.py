@@ -18,7 +18,7 @@ from automl_agent.configuration.configuration import Configuration, load_configu
 from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.conversation.conversation import Conversation
 from automl_agent.controllers.conversation.dialogue import Dialogue
-from automl_agent.controllers.conversation.workplace import Workplace, end_run
+from automl_agent.controllers.conversation.workplace import Workplace, how_it_failed
 from automl_agent.controllers.gate import Gate, OpenGate
 from automl_agent.controllers.mentions import check_folder
 from automl_agent.controllers.model_choice import choose_chat_model
@@ -306,23 +306,13 @@ class Agent:
         holdout_frame: "DataFrame | None",
     ) -> dict[str, Any]:
         conversation.begin(request.words or request.table)
-        session = conversation.workplace.begin_run(
-            request,
-            frame,
-            holdout_frame,
-            task_id=conversation.next_task_id(),
-            conversation_id=conversation.conversation_id,
-            budget=conversation.budget,
-            privacy=conversation.privacy,
-        )
-        conversation.adopt(session)
         try:
+            session = conversation.begin_task(request, frame, holdout_frame, conversation.budget)
             conversation.begin_round({"words": request.words, "task": request.to_told()})
             model = self.find_chat_model(self.configuration.controller)
             outcome = run_round(conversation, model, find_fallback(model))
         except BaseException as exc:
-            status = "interrupted" if isinstance(exc, KeyboardInterrupt) else "failed"
-            end_run(session, status, str(exc))
+            conversation.close(how_it_failed(exc), str(exc))
             raise
         if session.result is None:
             raise outcome.error or SetupError("The run ended without a result.")

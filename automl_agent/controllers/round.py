@@ -57,7 +57,9 @@ def run_round(conversation: Conversation, model: ChatModel, fallback: ChatModel 
         with postponed_collections():
             ended = _run_with_fallback(conversation, model, fallback)
     except KeyboardInterrupt:
-        if not any(session.finished_trials for session in conversation.open_tasks):
+        if not any(
+            conversation.tasks[t].finished_trials for t in conversation.tasks.keys() - before
+        ):
             raise
         # What is finished is kept: the first Ctrl-C ends the search, not the run.
         ended = INTERRUPTED
@@ -116,7 +118,8 @@ def _deliver(session: Session, ended: str) -> UserError | None:
     session.summary = session.summary or f"Ended early: {ended}."
     status = INTERRUPTED if ended == INTERRUPTED else "finished"
     try:
-        deliver_model(session)
+        if session.delivery is None:
+            deliver_model(session)
     except SandboxError as exc:
         error = TrainingError(f"No finished trial could be delivered: {exc}")
         end_run(session, "failed", str(error))

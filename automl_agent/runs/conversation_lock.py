@@ -32,6 +32,22 @@ def hold_conversation(home: Path, conversation_id: str | None) -> Iterator[None]
         os.close(descriptor)
 
 
+def is_held(home: Path, conversation_id: str) -> bool:
+    """Whether somebody has the conversation open."""
+    try:
+        descriptor = os.open(home / "open" / conversation_id, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared, so that two who ask at once do not take each other for its owner.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(path: Path) -> int | None:
     """A descriptor that has the lock, None if another process has it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -62,9 +62,10 @@ class Journal:
         self._connection.close()
 
     def begin_conversation(self, conversation_id: str, title: str) -> None:
-        """Record that a conversation starts."""
+        """Record that a conversation starts; one that has begun stays as it is."""
         self._write(
-            "INSERT INTO conversations (conversation_id, started, title) VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO conversations (conversation_id, started, title) "
+            "VALUES (?, ?, ?)",
             (conversation_id, time.time(), title),
         )
 
@@ -75,6 +76,13 @@ class Journal:
             "VALUES (?, ?, 'started', ?, ?)",
             (run_id, conversation_id, time.time(), json.dumps(request)),
         )
+
+    def is_open(self, run_id: str) -> bool:
+        """Whether a run has begun and has not ended."""
+        rows = self._connection.execute(
+            "SELECT 1 FROM runs WHERE run_id = ? AND ended IS NULL", (run_id,)
+        )
+        return rows.fetchone() is not None
 
     def end_run(self, run_id: str, status: str, result: Mapping[str, Any] | None) -> None:
         """Record how a run ended.

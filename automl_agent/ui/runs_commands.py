@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from automl_agent.cards.documents import escape_unseen
+from automl_agent.runs.conversation_lock import is_held
 from automl_agent.runs.journal import Journal
 from automl_agent.runs.journal_tables import OWNERS, TABLES
 from automl_agent.runs.run_directory import choose_run, home_folder, journal_path
@@ -27,7 +28,7 @@ runs.add_command(explain_run)
 def list_runs(output_format: str) -> None:
     """All runs, the newest first."""
     with Journal(journal_path(home_folder())) as journal:
-        rows = journal.list_runs()
+        rows = _list_runs(journal)
     if output_format == "json":
         print_json({"runs": [_summarise(row) for row in rows]})
     elif not rows:
@@ -43,7 +44,7 @@ def list_runs(output_format: str) -> None:
 def show_run(run: str, output_format: str) -> None:
     """What RUN (its id, or "last") was asked, did and delivered."""
     with Journal(journal_path(home_folder())) as journal:
-        rows = {row["run_id"]: row for row in reversed(journal.list_runs())}
+        rows = {row["run_id"]: row for row in reversed(_list_runs(journal))}
         row = rows[choose_run(list(rows), run)]
         tables = {table: journal.list_rows(table, row[OWNERS[table]]) for table in TABLES}
     if output_format == "json":
@@ -58,6 +59,17 @@ def show_run(run: str, output_format: str) -> None:
     else:
         click.echo(escape_unseen(result.get("error", "It has no result.")))
         _show_trials(tables["trials"])
+
+
+def _list_runs(journal: Journal) -> list[dict[str, Any]]:
+    """The journal's runs; one whose program was killed is "abandoned", not "started" for ever."""
+    home = home_folder()
+    return [
+        row | {"status": "abandoned"}
+        if row["ended"] is None and not is_held(home, row["conversation_id"])
+        else row
+        for row in journal.list_runs()
+    ]
 
 
 def _show_trials(trials: list[dict[str, Any]]) -> None:

@@ -175,7 +175,6 @@ def test_a_trial_that_cannot_win_is_stopped_told_and_never_delivered(
     deliver_model(session)
     assert session.delivery is not None
     assert list(session.delivery.weights) == ["xgboost-1"]
-    session.is_finished = True
     end_run(session, "finished")
     assert session.result is not None
     check_document(session.result, "run_result", source="the result")

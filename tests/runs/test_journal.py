@@ -92,6 +92,14 @@ def test_a_clock_that_is_set_back_changes_no_order(
     assert [run["run_id"] for run in journal.list_runs()] == ["late", "early", "run"]
 
 
+def test_a_conversation_begins_once(journal: Journal) -> None:
+    for title in ("first", "second"):
+        journal.begin_conversation("talk", title)
+    journal.add_message("talk", 0, {})
+    titles = [row["title"] for row in journal.list_conversations()]
+    assert titles == ["first"]
+
+
 def test_messages_are_listed_by_their_number(journal: Journal) -> None:
     for number in (2, 1, 10):
         journal.add_message("run", number, {"text": f"message {number}"})

@@ -236,6 +236,22 @@ def test_ctrl_c_before_a_trial_has_finished_says_so(program: Program, table: Pat
     assert {run["status"] for run in listed} <= {"interrupted"}
 
 
+def test_a_run_is_started_while_its_program_lives(program: Program, table: Path) -> None:
+    def list_statuses() -> list[str]:
+        listed = program("runs", "list", "--output-format", "json").document["runs"]
+        return [run["status"] for run in listed]
+
+    with started_program("run", table, "--target", "target", "--trials", 1000) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("  ") and ": log_loss" in line:
+                break
+        assert list_statuses() == ["started"]
+        process.kill()
+        process.communicate(timeout=60)
+    assert list_statuses() == ["abandoned"]
+
+
 def test_nothing_of_a_run_is_left_running(table: Path, home: Path) -> None:
     with started_program("run", table, "--target", "target", *QUICK) as process:
         process.communicate(timeout=120)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl_agent.cards.documents import escape_unseen
 from automl_agent.chat_models.chat_model import Message, ToolCall, Usage
@@ -13,13 +13,21 @@ from automl_agent.configuration.setting import PRIVACY_LEVELS, Privacy
 from automl_agent.controllers.budget import Budget
 from automl_agent.controllers.compaction import TokenMeter
 from automl_agent.controllers.conversation.session import Session
-from automl_agent.controllers.conversation.workplace import Workplace, end_run
+from automl_agent.controllers.conversation.workplace import (
+    Workplace,
+    begin_run,
+    end_run,
+    how_it_failed,
+)
 from automl_agent.controllers.instructions import SYSTEM_TEXT
 from automl_agent.controllers.planner.transcript import UNDONE, find_last_request, read_transcript
 from automl_agent.controllers.privacy import mask_values, redact_result, show_name
 from automl_agent.controllers.purse import Purse, Reservation
 from automl_agent.controllers.request import Request
 from automl_agent.errors import InputError, ToolError, UserError, suggest
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _MASK = "…"
 # Arguments of calls in which a model may quote what it was shown.
@@ -63,8 +71,8 @@ class Conversation:
 
     @property
     def open_tasks(self) -> list[Session]:
-        """The tasks that are not finished."""
-        return [session for session in self.tasks.values() if not session.is_finished]
+        """The tasks that go on."""
+        return [session for session in self.tasks.values() if not session.is_ended]
 
     def add(self, message: Message) -> None:
         """Record a message, before it is acted on."""
@@ -112,16 +120,41 @@ class Conversation:
             self.add(Message("system", SYSTEM_TEXT))
         self.add(Message("user", dump(told)))
 
+    def begin_task(
+        self,
+        request: Request,
+        frame: "DataFrame",
+        holdout_frame: "DataFrame | None",
+        budget: Budget,
+    ) -> Session:
+        """A new task, whose run is in the journal from now on.
+
+        Raises: SetupError if there is no sandbox, or there are no GPUs and must be.
+        """
+        session = self.workplace.open_session(
+            request,
+            frame,
+            holdout_frame,
+            task_id=self.next_task_id(),
+            conversation_id=self.conversation_id,
+            budget=budget,
+            privacy=self.privacy,
+        )
+        # Taken in first: from here on `close` ends its run, wherever a Ctrl-C comes.
+        self.adopt(session)
+        begin_run(session)
+        return session
+
     def adopt(self, session: Session) -> None:
         """Take a task in."""
         self.tasks[session.task_id] = session
         session.privacy, session.purse = self.privacy, self.purse
         self._share_time()
 
-    def abandon(self, session: Session, error: str) -> None:
+    def abandon(self, session: Session, exc: BaseException) -> None:
         """Forget a task that could not be begun."""
         self.tasks.pop(session.task_id, None)
-        end_run(session, "failed", error)
+        end_run(session, how_it_failed(exc), str(exc))
         self._share_time()
 
     def next_task_id(self) -> str:
@@ -195,7 +228,7 @@ class Conversation:
                 session.card is not None,
                 len(session.trials),
                 sum(plan.predicted_log is not None for plan in session.plans.values()),
-                session.is_finished,
+                session.is_ended,
                 sum(session.n_repairs.values()),
             )
             for session in self.tasks.values()
@@ -224,10 +257,10 @@ class Conversation:
             self.messages = [_redact(message, privacy) for message in self.messages]
             self.meter = TokenMeter()
 
-    def close(self, status: str = "interrupted") -> None:
+    def close(self, status: str = "interrupted", error: str = "") -> None:
         """End what is still open."""
-        for session in self.open_tasks:
-            end_run(session, status)
+        for session in self.tasks.values():
+            end_run(session, status, error)
 
     def begin_try(self, model: str, reservation: Reservation) -> str:
         """Record that a model is asked; returns the try's key."""

@@ -189,7 +189,6 @@ def _build_session(
         emit=workplace.emit,
         card=read_data_card(directory.data_card),
         is_approved=True,
-        is_finished=True,
         is_ended=True,
         result=dict(row["result"]),
         summary=str(row["result"].get("summary", "")),

@@ -79,7 +79,7 @@ class Session:
     stopped, skipped: the trials and candidates that could not win. forecast: predicts trials.
     find_extrapolator: what predicts where curves end; without it no trial is stopped early.
     advisor: asked what to train. told_logs: by plan, what a language model predicts.
-    is_finished: nothing more is trained; is_ended: the run has its result in the journal.
+    is_ended: nothing more is trained, and the run has its result in the journal.
     """
 
     request: Request
@@ -117,7 +117,6 @@ class Session:
     earlier: dict[str, Any] | None = None
     constraints: tuple[Constraint, ...] = ()
     summary: str = ""
-    is_finished: bool = False
     is_ended: bool = False
     task_id: str = "t1"
     conversation_id: str = ""

@@ -72,7 +72,7 @@ class Workplace:
             warn=lambda text: self.emit("knowledge_warning", {"text": text}),
         )
 
-    def begin_run(
+    def open_session(
         self,
         request: Request,
         frame: "DataFrame",
@@ -83,7 +83,7 @@ class Workplace:
         budget: Budget,
         privacy: Privacy,
     ) -> Session:
-        """A session for a task, whose run is in the journal from now on.
+        """A session for a task, of whose run the journal knows nothing yet.
 
         Raises: SetupError if there is no sandbox, or there are no GPUs and must be.
         """
@@ -111,30 +111,52 @@ class Workplace:
             )
             if self.transfers:
                 advise(session, self.advisor)
-            document = request.to_json()
-            self.journal.begin_run(session.run_id, document, conversation_id=conversation_id)
             session.held = opened.pop_all()
-        self.emit("run_started", {"run_id": session.run_id, **document})
         return session
+
+
+def begin_run(session: Session) -> None:
+    """Record a session's run, before anything is done in it."""
+    document = session.request.to_json()
+    session.journal.begin_run(session.run_id, document, conversation_id=session.conversation_id)
+    session.emit("run_started", {"run_id": session.run_id, **document})
 
 
 def end_run(session: Session, status: str, error: str = "") -> None:
     """End a session's sandboxes and record its result, or why it has none."""
     if session.is_ended:
         return
-    session.is_finished = session.is_ended = True
-    document: dict[str, Any] | None = {"error": error} if error else None
-    try:
-        if session.delivery is not None:
-            session.result = document = build_result(session, status)
-    finally:
-        session.close_batches()
-        session.held.close()
-        if not session.trials:
-            # Nothing was trained: a folder of prepared tables is of no use to anybody.
-            remove_tree(session.directory.root)
+    with ExitStack() as ending:
+        # Each is done whatever ends another, such as a Ctrl-C; the first of them comes last.
+        ending.callback(lambda: _record_end(session, status, error))
+        ending.callback(_remove_if_empty, session)
+        ending.callback(session.held.close)
+        ending.callback(session.close_batches)
+        if session.delivery is not None and session.result is None:
+            session.result = build_result(session, status)
+
+
+def _remove_if_empty(session: Session) -> None:
+    if not session.trials:
+        # Nothing was trained: a folder of prepared tables is of no use to anybody.
+        remove_tree(session.directory.root)
+
+
+def _record_end(session: Session, status: str, error: str) -> None:
+    document = session.result or ({"error": error} if error else None)
+    if session.result is not None:
+        status = session.result["status"]  # also of one that a Ctrl-C kept from being recorded
+    is_open = session.journal.is_open(session.run_id)
+    if is_open:
         session.journal.end_run(session.run_id, status, document)
+    session.is_ended = True
+    if is_open:
         session.emit("run_ended", {"run_id": session.run_id, "status": status})
+
+
+def how_it_failed(exc: BaseException) -> str:
+    """The status of a run that an error ended."""
+    return "interrupted" if isinstance(exc, KeyboardInterrupt) else "failed"
 
 
 def write_card(session: Session) -> None:

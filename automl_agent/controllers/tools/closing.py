@@ -26,7 +26,7 @@ def finish(
     conversation.summary = summary
     delivered = {}
     for session in chosen:
-        if session.finished_trials and not session.is_finished:
+        if session.finished_trials and not session.is_ended:
             delivered[session.task_id] = _deliver(session, summary)
     is_last = task_id is None or not conversation.open_tasks
     conversation.is_round_over = is_last

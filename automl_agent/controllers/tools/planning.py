@@ -251,15 +251,15 @@ def _check_may_generate(session: Session) -> None:
 
 
 def _before_approval(session: Session) -> bool:
-    return session.card is not None and not session.is_approved and not session.is_finished
+    return session.card is not None and not session.is_approved and not session.is_ended
 
 
 def _with_plan(session: Session) -> bool:
-    return bool(session.plans) and not session.is_approved and not session.is_finished
+    return bool(session.plans) and not session.is_approved and not session.is_ended
 
 
 def _with_script(session: Session) -> bool:
-    may_repair = any(map(session.may_repair, session.plans)) and not session.is_finished
+    may_repair = any(map(session.may_repair, session.plans)) and not session.is_ended
     return may_repair or _with_plan(session)
 
 

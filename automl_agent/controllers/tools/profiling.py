@@ -49,21 +49,13 @@ def profile_dataset(
     else:
         request, frame, holdout = _read(conversation, data, asked)
     card = _measure(conversation.workplace.plugins, request, frame)
-    session = conversation.workplace.begin_run(
-        request,
-        frame,
-        holdout,
-        task_id=conversation.next_task_id(),
-        conversation_id=conversation.conversation_id,
-        budget=conversation.budget.for_task(request.n_trials),
-        privacy=conversation.privacy,
-    )
+    budget = conversation.budget.for_task(request.n_trials)
+    session = conversation.begin_task(request, frame, holdout, budget)
     session.earlier = None if earlier is None else earlier.result
-    conversation.adopt(session)
     try:
         return _prepare(session, card) | _end_replaced(conversation, session)
     except BaseException as exc:
-        conversation.abandon(session, str(exc))
+        conversation.abandon(session, exc)
         raise
 
 

@@ -188,11 +188,11 @@ def _round(value: float) -> float:
 
 def _may_train(session: Session) -> bool:
     has_plan = any(plan.predicted_log for plan in session.plans.values())
-    return has_plan and not session.is_finished
+    return has_plan and not session.is_ended
 
 
 def _may_tune(session: Session) -> bool:
-    return _has_trial(session) and not session.is_finished
+    return _has_trial(session) and not session.is_ended
 
 
 def _has_trial(session: Session) -> bool:

@@ -169,7 +169,7 @@ def show_tasks(repl: "Repl", words: list[str]) -> None:
 
 def _describe_task(session: Session) -> list[str]:
     result = session.result or {}
-    state = "finished" if result else "ended" if session.is_finished else "open"
+    state = "finished" if result else "ended" if session.is_ended else "open"
     request, card = session.request, session.card
     score = format_number(result.get("score"))
     metric = card.metric if card else "-"

@@ -41,9 +41,9 @@ def test_a_call_goes_to_its_task(make_session: MakeSession) -> None:
     assert conversation.route({"plan_id": "p"}) is first
     with pytest.raises(ToolError, match=r"Say which task .* t1 \(target\), t2 \(target\)"):
         conversation.route({})
-    second.is_finished = True
+    second.is_ended = True
     assert conversation.route({}) is first
-    first.is_finished = True
+    first.is_ended = True
     assert conversation.route({}) is second, "a finished task can be looked at"
 
 

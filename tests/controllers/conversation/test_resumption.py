@@ -115,7 +115,7 @@ def test_an_unfinished_plan_is_open_again_under_a_new_run(table: Path) -> None:
     with opened() as dialogue:
         resumed = resume_conversation(dialogue.conversation, conversation_id)
         session = dialogue.conversation.tasks["t1"]
-        assert (session.is_finished, session.request.table) == (False, str(table))
+        assert (session.is_ended, session.request.table) == (False, str(table))
         assert session.run_id in resumed.notes[0]
         assert dialogue.conversation.tables == {"iris.csv": str(table)}
 

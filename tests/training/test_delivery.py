@@ -38,7 +38,14 @@ def test_the_finalists_are_the_best_of_those_that_finished(metric: str, best: li
 
 def test_the_estimate_counts_the_finalists_with_some_room() -> None:
     trials = [make_trial(score, seconds=seconds) for score, seconds in [(1, 2), (2, 3), (None, 9)]]
-    assert estimate_delivery_s(LOG_LOSS, trials) == pytest.approx(1.6 * 5)
+    assert estimate_delivery_s(LOG_LOSS, trials) == pytest.approx(2 + 1.6 * 3)
+
+
+def test_time_is_kept_for_the_first_three_finalists() -> None:
+    trials = [make_trial(score, seconds=1) for score in range(MAX_FINALISTS)]
+    slow = [make_trial(score, seconds=60) for score in (8, 9)]
+    assert estimate_delivery_s(LOG_LOSS, trials + slow) == pytest.approx(2 + 1.6)
+    assert estimate_delivery_s(LOG_LOSS, []) == 0
 
 
 def test_the_best_trials_are_delivered_with_all_rows(make_run: MakeRun) -> None:

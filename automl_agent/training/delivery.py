@@ -45,11 +45,11 @@ _N_FITTING = 3
 # A member with less weight costs its prediction time and changes nothing.
 _MIN_WEIGHT = 0.04
 _REUSE_S = 60.0
-# A refit has more rows than its trial but no scores on the way, and takes 0.4 to 1.1 times its
-# seconds. A machine that has become busier may need this.
-REFIT_FACTOR = 1.6
-# The finalists that time is kept for; it is better spent on a trial than on the others.
+# A refit has more rows than its trial but no scores on the way: it takes 0.4 to 1.1 times as long.
+REFIT_FACTOR = 1.2
+# As long as there are few trials, another one is worth more than a further member of the blend.
 _N_RESERVED = 3
+_TRIALS_FOR_EACH = 3
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,18 @@ def choose_finalists(
 def estimate_delivery_s(
     metric: Metric, trials: list[Trial], constraints: Sequence[Constraint] = ()
 ) -> float:
-    """The seconds to keep for training the first finalists again, and measuring them.
+    """The seconds to keep for training the finalists again, and measuring them.
 
-    As long as their trials took, and for the slowest what it may take at the worst.
+    Of the finalists, one for each few trials, or all that constraints may ask for; the others are
+    trained again if there is time.
     """
-    seconds = [trial.seconds for trial in choose_finalists(metric, trials)[:_N_RESERVED]]
+    finalists = choose_finalists(metric, trials)
+    n_scored = sum(trial.score is not None for trial in trials)
+    n_worth_it = max(1, n_scored // _TRIALS_FOR_EACH)
+    n_reserved = _N_RESERVED if constraints else min(_N_RESERVED, n_worth_it)
+    seconds = [trial.seconds for trial in finalists[:n_reserved]]
     measuring_s = MEASURE_RESERVE_S * len(seconds) if needs_speed(constraints) else 0.0
-    return sum(seconds) + (REFIT_FACTOR - 1) * max(seconds, default=0.0) + measuring_s
+    return REFIT_FACTOR * sum(seconds) + measuring_s
 
 
 def deliver(

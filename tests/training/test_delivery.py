@@ -36,16 +36,11 @@ def test_the_finalists_are_the_best_of_those_that_finished(metric: str, best: li
     assert choose_finalists(METRICS[metric], [make_trial(None)]) == []
 
 
-def test_the_estimate_counts_the_finalists_with_some_room() -> None:
-    trials = [make_trial(score, seconds=seconds) for score, seconds in [(1, 2), (2, 3), (None, 9)]]
-    assert estimate_delivery_s(LOG_LOSS, trials) == pytest.approx(2 + 1.6 * 3)
-
-
-def test_time_is_kept_for_the_first_three_finalists() -> None:
-    trials = [make_trial(score, seconds=1) for score in range(MAX_FINALISTS)]
-    slow = [make_trial(score, seconds=60) for score in (8, 9)]
-    assert estimate_delivery_s(LOG_LOSS, trials + slow) == pytest.approx(2 + 1.6)
-    assert estimate_delivery_s(LOG_LOSS, []) == 0
+def test_time_is_kept_for_one_finalist_for_each_three_trials() -> None:
+    trials = [make_trial(score, seconds=10 - score) for score in range(10)]
+    failed = [make_trial(None, seconds=60)]
+    estimates = [estimate_delivery_s(LOG_LOSS, failed + trials[:n]) for n in (0, 1, 5, 6, 9, 10)]
+    assert estimates == pytest.approx([0, 12, 12, 12 + 10.8, 12 + 10.8 + 9.6, 12 + 10.8 + 9.6])
 
 
 def test_the_best_trials_are_delivered_with_all_rows(make_run: MakeRun) -> None:

@@ -220,7 +220,7 @@ def _refit_finalists(
         plan, batch = plans[trial.plan_id], batches[trial.plan_id]
         limit_s = time_left_s()
         try:
-            if limit_s > REFIT_FACTOR * trial.seconds:
+            if limit_s > trial.seconds:
                 refit = refit_trial(batch, plan, trial, dataset, seed=seed, time_limit_s=limit_s)
                 refits[trial.trial_id] = refit
             elif not refits:

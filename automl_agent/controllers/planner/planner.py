@@ -15,9 +15,10 @@ from automl_agent.controllers.planner.transcript import Step, Transcript, read_t
 MAX_EXPERTS = 3
 _TIME_FOR_ONE_EXPERT_S = 15.0
 # One trial each says little about which of two good experts is better: so many of the leading ones
-# are given so many further trials, the starting points of their cards, before one gets the rest.
+# are given so many further trials before one gets the rest; in rounds, so that both have their
+# share of a short time.
 N_LEADERS = 2
-N_PROBES = 3
+_PROBE_ROUNDS = (1, 2)
 # As many as a search gives: which of them the person's words exclude is for the planner to see.
 _MAX_FOUND = 20
 _MAX_SUMMARY = 4000
@@ -179,21 +180,34 @@ def _improve(steps: list[Step]) -> tuple[str, _Calls]:
         problem = next((s.result["error"] for s in steps if s.is_error), "no plan")
         return "", [_finish(f"No trial finished: {problem}")]
     leaders = _rank_plans(compared[0].result)[:N_LEADERS]
-    n_tuned = sum(s.name == "tune" for s in steps)
-    n_probed = len(leaders) if 1 < len(leaders) <= compared[0].result["n_trials_left"] else 0
-    if n_tuned < n_probed:
-        n_each = compared[0].result["n_trials_left"] // n_probed
-        return _tune(leaders[n_tuned], min(N_PROBES, n_each))
-    if n_probed and len(compared) == 1:
-        return "Comparing the experts again.", [("compare_trials", task)]
+    is_probed = 1 < len(leaders) <= compared[0].result["n_trials_left"]
+    if is_probed and len(compared) == 1:
+        probes = _probe(leaders, steps, compared[0])
+        return probes or ("Comparing the experts again.", [("compare_trials", task)])
     ranked, n_left = _rank_plans(compared[-1].result), compared[-1].result["n_trials_left"]
-    if n_tuned == n_probed and ranked and n_left > 0:
-        return _tune(ranked[0], n_left)
+    if not _tunings_since(compared[-1], steps) and ranked and n_left > 0:
+        return _tune(ranked[:1], n_left)
     n_trials = sum(s.result.get("n_trials", 1) for s in steps if s.name in ("train", "tune"))
     best = ranked[0] if ranked else "none"
     trials = "1 trial" if n_trials == 1 else f"{n_trials} trials"
     summary = f"Compared {trials}; {best} was the best plan."
     return "Training the best again on all rows.", [_finish(summary)]
+
+
+def _probe(leaders: list[str], steps: list[Step], compared: Step) -> tuple[str, _Calls] | None:
+    """The leaders' trials of the next round, None if all rounds or the time are over."""
+    tuned = _tunings_since(compared, steps)
+    is_out_of_time = tuned and all(s.is_error or s.result.get("stopped") for s in tuned)
+    n_left = compared.result["n_trials_left"] // len(leaders)
+    n_done = len(tuned) // len(leaders)
+    if is_out_of_time or n_done >= len(_PROBE_ROUNDS):
+        return None
+    n_each = min(_PROBE_ROUNDS[n_done], n_left - sum(_PROBE_ROUNDS[:n_done]))
+    return _tune(leaders, n_each) if n_each > 0 else None
+
+
+def _tunings_since(compared: Step, steps: list[Step]) -> list[Step]:
+    return [s for s in steps[steps.index(compared) + 1 :] if s.name == "tune"]
 
 
 def _is_answer(step: Step, given: Mapping[str, Any]) -> bool:
@@ -204,8 +218,10 @@ def _is_answer(step: Step, given: Mapping[str, Any]) -> bool:
     return all(asked.get(key) == given.get(key) for key in ("target", "follows")) or not given
 
 
-def _tune(plan_id: str, n_trials: int) -> tuple[str, _Calls]:
-    return f"Tuning {plan_id}.", [("tune", {"plan_id": plan_id, "n_trials": n_trials})]
+def _tune(plans: list[str], n_trials: int) -> tuple[str, _Calls]:
+    """Trials of each plan, so many."""
+    calls = [("tune", {"plan_id": plan_id, "n_trials": n_trials}) for plan_id in plans]
+    return f"Tuning {' and '.join(plans)}.", calls
 
 
 def _finish(summary: str, task_id: str | None = None) -> tuple[str, dict[str, Any]]:

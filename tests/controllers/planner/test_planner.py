@@ -79,8 +79,9 @@ def test_it_walks_the_stages_with_the_best_experts_and_tunes_the_best_one() -> N
     assert [call.name for call in ask(messages).calls] == ["finish"]
 
 
-def test_it_gives_the_two_leading_plans_some_trials_before_the_better_one_gets_the_rest() -> None:
-    messages = ask_request(n_trials=20)
+def begin_training(n_trials: int) -> list[Message]:
+    """What was said until three plans have one trial each."""
+    messages = ask_request(n_trials=n_trials)
     answer(messages, ask(messages), {"task_id": "t1", "data_card": {}})
     found = [{"expert": name, "expected_score": 0.5} for name in "abc"]
     answer(messages, ask(messages), {"experts": found, "unfit": {}})
@@ -88,21 +89,64 @@ def test_it_gives_the_two_leading_plans_some_trials_before_the_better_one_gets_t
     answer(messages, ask(messages), *[{}] * 12)
     for _ in "abc":
         answer(messages, ask(messages), {"valid_score": 1})
-    ranked = [{"plan_id": name, "expert": name, "valid_score": 0.1} for name in "bca"]
-    tuned = []
-    for outcome in (
-        {"trials": ranked, "n_trials_left": 17},
-        {"n_trials": 3, "best": None, "stopped": ""},
-        {"n_trials": 3, "best": None, "stopped": ""},
-        {"trials": ranked[1:], "n_trials_left": 11},
-        {"n_trials": 11, "best": None, "stopped": ""},
-    ):
+    return messages
+
+
+def compare(best_first: str, n_left: int) -> dict[str, Any]:
+    """What compare_trials tells."""
+    trials = [{"plan_id": name, "expert": name, "valid_score": 0.1} for name in best_first]
+    return {"trials": trials, "n_trials_left": n_left}
+
+
+def tuned(n_trials: int, stopped: str = "") -> dict[str, Any]:
+    """What tune tells."""
+    return {"n_trials": n_trials, "best": None, "stopped": stopped}
+
+
+def test_it_gives_the_two_leading_plans_some_trials_before_the_better_one_gets_the_rest() -> None:
+    messages = begin_training(n_trials=20)
+    answer(messages, ask(messages), compare("bca", 17))
+    for n_each in (1, 2):
         reply = ask(messages)
-        tuned += [tuple(c.arguments.values()) for c in reply.calls if c.name == "tune"]
-        answer(messages, reply, outcome)
-    assert tuned == [("b", 3), ("c", 3), ("c", 11)]
+        assert [tuple(c.arguments.values()) for c in reply.calls] == [("b", n_each), ("c", n_each)]
+        answer(messages, reply, *[tuned(n_each)] * 2)
+    answer(messages, ask(messages), compare("cab", 11))
+    reply = ask(messages)
+    assert [tuple(c.arguments.values()) for c in reply.calls] == [("c", 11)]
+    answer(messages, reply, tuned(11))
     (call,) = ask(messages).calls
     assert call.arguments == {"summary": "Compared 20 trials; c was the best plan."}
+
+
+@pytest.mark.parametrize(
+    ("n_left", "rounds"), [(1, []), (2, [1]), (3, [1]), (4, [1, 1]), (5, [1, 1]), (6, [1, 2])]
+)
+def test_the_leading_plans_share_what_trials_there_are(n_left: int, rounds: list[int]) -> None:
+    messages = begin_training(n_trials=n_left + 3)
+    answer(messages, ask(messages), compare("bca", n_left))
+    for n_each in rounds:
+        reply = ask(messages)
+        assert [tuple(c.arguments.values()) for c in reply.calls] == [("b", n_each), ("c", n_each)]
+        answer(messages, reply, *[tuned(n_each)] * 2)
+    (call,) = ask(messages).calls
+    assert call.name == ("compare_trials" if rounds else "tune")
+
+
+def test_a_leading_plan_without_time_for_a_trial_leaves_it_to_the_other() -> None:
+    messages = begin_training(n_trials=20)
+    answer(messages, ask(messages), compare("bca", 17))
+    answer(messages, ask(messages), tuned(0, "no time"), tuned(1))
+    reply = ask(messages)
+    assert [tuple(c.arguments.values()) for c in reply.calls] == [("b", 2), ("c", 2)]
+    answer(messages, reply, *[tuned(0, "no time")] * 2)
+    assert [call.name for call in ask(messages).calls] == ["compare_trials"]
+
+
+def test_without_time_for_any_trial_there_is_no_second_round() -> None:
+    messages = begin_training(n_trials=20)
+    answer(messages, ask(messages), compare("bca", 17))
+    answer(messages, ask(messages), tuned(0, "no time"), {"error": "no time"})
+    assert [call.name for call in ask(messages).calls] == ["compare_trials"]
 
 
 @pytest.mark.parametrize(

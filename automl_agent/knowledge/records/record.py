@@ -71,6 +71,11 @@ class Record:
         """The validation score in the record's metric."""
         return self.scores[self.metric]
 
+    @cached_property
+    def settings_key(self) -> str:
+        """The same for two records with the same settings: most share a list of them."""
+        return repr(sorted(self.settings.items()))
+
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; a curve's points are [step, score, seconds]."""
         return {

@@ -123,7 +123,7 @@ def _list_candidates(neighbourhood: Neighbourhood) -> tuple[list[Settings], dict
     found: list[Settings] = [default_settings(neighbourhood.model)]
     places: dict[str, int] = {}
     # Most records share a list of settings: each is looked at once.
-    distinct = {_make_key(record.settings): record.settings for record in neighbourhood.records}
+    distinct = {record.settings_key: record.settings for record in neighbourhood.records}
     for key, known in distinct.items():
         settings = _update_settings(neighbourhood.model, known)
         if settings is not None and settings in found:
@@ -186,7 +186,7 @@ def _rank_everywhere(
         ranked = neighbourhood.ranked[similar.known.card_id]
         # Of settings that were trained several times, the best counts.
         for rank, record in reversed(list(enumerate(ranked))):
-            place = places.get(_make_key(record.settings))
+            place = places.get(record.settings_key)
             if place is not None:
                 ranks[row, place] = rank / (len(ranked) - 1) if len(ranked) > 1 else _MIDDLE
         trust = len(ranked) / (len(ranked) + _FEW_RECORDS)
@@ -211,10 +211,6 @@ def _describe_all(
             chosen, scaled, means.tolist(), deviations.tolist(), strict=True
         )
     )
-
-
-def _make_key(settings: Settings) -> str:
-    return repr(sorted(settings.items()))
 
 
 def _describe(

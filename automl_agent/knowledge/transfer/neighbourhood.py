@@ -90,7 +90,10 @@ class Neighbourhood:
     @cached_property
     def settings(self) -> "Array":
         """The settings of each record, shape (n_records, n_dimensions)."""
-        return settings_matrix(self.model, [record.settings for record in self.records])
+        distinct = {record.settings_key: record.settings for record in self.records}
+        rows = {key: row for row, key in enumerate(distinct)}
+        places = settings_matrix(self.model, list(distinct.values()))
+        return places[[rows[record.settings_key] for record in self.records]]
 
     def measure(self, record: Record, score: float) -> float:
         """The remaining loss of a score on the record's data set."""
@@ -115,25 +118,20 @@ class Neighbourhood:
             for number, s in enumerate(self.similar)
         ]
         tables.append(Place(self.card, is_own_machine=True, is_own_data=True))
-        numbers = {similar.known.card_id: n for n, similar in enumerate(self.similar)}
-        n_others = len(self.records) - self.n_own
-        of_records = [numbers[record.card_id] for record in self.records[:n_others]]
         places = np.array([table.describe() for table in tables])
-        return EffortRegression(places[of_records + [-1] * self.n_own], self.settings, self.records)
+        rows = self._rows_of_others + [-1] * self.n_own
+        return EffortRegression(places[rows], self.settings, self.records)
 
     @cached_property
     def _surrogate(self) -> Surrogate:
         import numpy as np
 
-        numbers = {similar.known.card_id: n for n, similar in enumerate(self.similar)}
-        vectors = {s.known.card_id: features_vector(s.known.card) for s in self.similar}
-        n_others = len(self.records) - self.n_own
-        others = self.records[:n_others]
+        rows = self._rows_of_others
         own = features_vector(self.card)
         observed = Points(
-            self._fill(np.stack([*(vectors[r.card_id] for r in others), *([own] * self.n_own)])),
+            self._fill(np.vstack([self._features[rows], *([own] * self.n_own)])),
             self.settings,
-            np.array([*(numbers[r.card_id] for r in others), *([self._own_number] * self.n_own)]),
+            np.array([*rows, *([self._own_number] * self.n_own)]),
         )
         return Surrogate(
             find_scales(self.model.name),
@@ -145,13 +143,26 @@ class Neighbourhood:
             table=self._own_number,
         )
 
+    @cached_property
+    def _features(self) -> "Array":
+        """The meta-features of each similar data set, shape (n_similar, n_features)."""
+        import numpy as np
+
+        return np.stack([features_vector(similar.known.card) for similar in self.similar])
+
+    @cached_property
+    def _rows_of_others(self) -> list[int]:
+        """The place among the similar data sets of each record but the own ones'."""
+        rows = {similar.known.card_id: row for row, similar in enumerate(self.similar)}
+        n_others = len(self.records) - self.n_own
+        return [rows[record.card_id] for record in self.records[:n_others]]
+
     def _fill(self, vectors: "Array") -> "Array":
         """Meta-features; those that are not told are the mean over the similar data sets."""
         import numpy as np
 
-        known = np.stack([features_vector(similar.known.card) for similar in self.similar])
-        told = np.isfinite(known)
-        means = np.where(told, known, 0).sum(axis=0) / np.maximum(told.sum(axis=0), 1)
+        told = np.isfinite(self._features)
+        means = np.where(told, self._features, 0).sum(axis=0) / np.maximum(told.sum(axis=0), 1)
         return np.where(np.isfinite(vectors), vectors, means)
 
     @cached_property

@@ -156,7 +156,8 @@ def _record_end(session: Session, status: str, error: str) -> None:
 
 def how_it_failed(exc: BaseException) -> str:
     """The status of a run that an error ended."""
-    return "interrupted" if isinstance(exc, KeyboardInterrupt) else "failed"
+    # A closed terminal comes as a SystemExit.
+    return "interrupted" if isinstance(exc, KeyboardInterrupt | SystemExit) else "failed"
 
 
 def write_card(session: Session) -> None:

@@ -26,6 +26,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import NoReturn
@@ -97,7 +98,7 @@ def main(in_dir: Path, out_dir: Path, code_dir: Path) -> None:
     faulthandler.enable()
     confinement.adopt_orphans()
     confinement.check_gpus(config["gpus"])
-    warm_up(config["warm_imports"])
+    warm_up(config["warm_imports"], config["unneeded_imports"])
     sys.path.insert(0, str(code_dir))
     step = Step(
         in_dir=in_dir,
@@ -128,13 +129,39 @@ def main(in_dir: Path, out_dir: Path, code_dir: Path) -> None:
         sys.exit(STEP_TIMEOUT)
 
 
-def warm_up(modules: list[str]) -> None:
-    """Import what the jobs will need; one that is missing or broken fails where it is used."""
-    for module in modules:
-        with contextlib.suppress(Exception):
-            importlib.import_module(module)
+def warm_up(modules: list[str], unneeded: list[str]) -> None:
+    """Import what the jobs will need; one that is missing or broken fails where it is used.
+
+    unneeded: modules that others import only because they are installed.
+    """
+    absent = Absent(unneeded)
+    sys.meta_path.insert(0, absent)
+    failed = [module for module in modules if not is_importable(module)]
+    sys.meta_path.remove(absent)
+    for module in failed:  # it may have needed one of them
+        is_importable(module)
     # The garbage collections of the jobs need not look at, and so copy, all that was imported.
     gc.freeze()
+
+
+class Absent(MetaPathFinder):
+    """Lets modules be as if they were not installed."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Raises: ModuleNotFoundError for one of them."""
+        if fullname in self.names:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+def is_importable(module: str) -> bool:
+    """Whether a module can be imported; it is, then."""
+    with contextlib.suppress(Exception):
+        importlib.import_module(module)
+        return True
+    return False
 
 
 def run_job(step: Step, job_file: Path) -> None:

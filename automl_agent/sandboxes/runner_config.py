@@ -15,6 +15,9 @@ MAX_OUTPUT_BYTES = 64 * 2**20
 MAX_OUT_BYTES = 16 * 2**30
 # From the end of a step's time to the end that it makes by itself, without its owner.
 STEP_MARGIN_S = 60.0
+# The agent itself needs it, so it may be there when no expert does. skops has scikit-learn look at
+# all of its parts, one of which imports it: two seconds and 200 MiB for each sandbox.
+_AGENTS_OWN = ("torch",)
 # PyTorch keeps to it; the rest is for the driver and for what the desktop shows.
 GPU_MEMORY_FRACTION = 0.95
 
@@ -37,6 +40,7 @@ def build_runner_config(
     gpus = list(spec.resources.gpus)
     return {
         "warm_imports": list(spec.warm_imports),
+        "unneeded_imports": _list_unneeded(spec.warm_imports),
         "memory_mib": spec.resources.memory_mib,
         "max_file_bytes": max_file_bytes,
         "max_output_bytes": MAX_OUTPUT_BYTES,
@@ -48,3 +52,8 @@ def build_runner_config(
         "gpus": gpus if is_contained else [],
         "gpu_memory_fraction": GPU_MEMORY_FRACTION if gpus else 1.0,
     }
+
+
+def _list_unneeded(warm_imports: Sequence[str]) -> list[str]:
+    declared = {module.partition(".")[0] for module in warm_imports}
+    return [module for module in _AGENTS_OWN if module not in declared]

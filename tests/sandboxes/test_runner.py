@@ -87,6 +87,35 @@ def test_a_module_that_cannot_be_imported_warm_fails_where_it_is_used(make_step:
     assert "ModuleNotFoundError: No module named 'no_such_module'" in step.output("0002")
 
 
+def test_pytorch_is_only_imported_where_it_is_declared(make_step: MakeStep) -> None:
+    # Of skops, scikit-learn is asked for all of its classes, and looks at PyTorch if it is there.
+    step = make_step(warm_imports=["skops.io"])
+    step.run("import sys; print({'skops.io', 'torch'} & set(sys.modules)); import torch")
+    assert step.output("0001") == "{'skops.io'}\n"
+    step = make_step(warm_imports=["torch"])
+    step.run("import sys; print('torch' in sys.modules)")
+    assert step.output("0001") == "True\n"
+
+
+def test_a_module_that_needs_what_is_kept_out_is_warm_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "in_need.py").write_text("import colorsys")
+    (tmp_path / "content.py").write_text(
+        "try:\n    import colorsys\nexcept ImportError:\n    colorsys = None"
+    )
+    script = (
+        "import runner; runner.warm_up(['content', 'in_need'], ['colorsys'])\n"
+        "import content, in_need; print(content.colorsys, in_need.colorsys.__name__)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": f"{asset_path('sandbox', 'runner.py').parent}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "None colorsys\n"
+
+
 def test_a_script_finds_its_folders_and_the_scripts_beside_it(make_step: MakeStep) -> None:
     step = make_step()
     (step.folder / "code" / "beside.py").write_text("VALUE = 'from beside'")

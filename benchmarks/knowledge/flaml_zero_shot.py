@@ -47,6 +47,7 @@ import numpy.typing as npt
 import pandas as pd
 from bootstrap import compare_pairs, print_table, summarise
 from pack import find_complete
+from resumable import append, read_done
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from tables import Table
 from train import RESOURCES, SPLITS, TRAININGS, Unit, _prepare, _Workbench, read_lines
@@ -260,7 +261,7 @@ def train_all(
 ) -> None:
     """Append what is missing to the lines, the smallest tables first, until the time is over."""
     end_time = time.time() + options.hours * 3600
-    done = {(d["peer"], d["table"], d["seed"]) for d in _read_done(options.trainings)}
+    done = {(d["peer"], d["table"], d["seed"]) for d in read_done(options.trainings)}
     for peer in PEERS:
         tables = sorted(by_expert[peer.expert], key=lambda m: m.known.card.n_rows or 0)
         for measured in tables:
@@ -271,14 +272,7 @@ def train_all(
                     continue
                 line = train_missing(peer, measured, seed, options, plugins)
                 print(peer.name, measured.table.name, seed, line["seconds"], file=sys.stderr)
-                with options.trainings.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(line) + "\n")
-
-
-def _read_done(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+                append(options.trainings, line)
 
 
 def judge(
@@ -376,7 +370,7 @@ def main() -> None:
     experts = {peer.expert for peer in PEERS}
     by_expert = {name: read_measured(plugins.experts[name].card, metrics) for name in experts}
     train_all(by_expert, options, plugins)
-    lines, transfer = _read_done(options.trainings), read_transfer(options.transfer)
+    lines, transfer = read_done(options.trainings), read_transfer(options.transfer)
     results = [
         report(peer, by_expert[peer.expert], lines, transfer.get(peer.expert, {}), metrics)
         for peer in PEERS

@@ -26,6 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 from bootstrap import compare_pairs, print_table, summarise
 from flaml_zero_shot import find_seeds, read_transfer
+from resumable import append, read_done
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import (
@@ -150,14 +151,7 @@ def train_missing(
             score = score_predictions(metric, bench.dataset.holdout_labels, predictions)
             line = {"expert": expert, "table": measured.table.name, "seed": seed, "score": score}
             print(line, file=sys.stderr)
-            with options.trainings.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(line) + "\n")
-
-
-def read_done(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            append(options.trainings, line)
 
 
 def judge(

@@ -1,8 +1,7 @@
 """The surrogate on others' measurements: 219 configurations on 418 data sets of OpenML, by Oboe.
 
     pip download --no-deps oboe==0.2.0 -d DIR
-    OPENBLAS_NUM_THREADS=1 python benchmarks/knowledge/oboe_matrix.py --tables DIR \
-        --output FILE.json
+    OPENBLAS_NUM_THREADS=1 python benchmarks/knowledge/oboe_matrix.py --tables DIR --output FILE
 
 The wheel holds cross-validated balanced errors of twelve scikit-learn algorithms with
 hyperparameters, and of each data set no more than its rows and columns; none of it is ours. Each
@@ -23,9 +22,8 @@ Peers: the configuration with the least mean regret over the other data sets, gr
 random ones (the exact expectation), scikit-learn's defaults, and Oboe's method (Yang, Akimoto, Kim
 and Udell 2019, "OBOE: Collaborative Filtering for AutoML Model Selection", KDD): a truncated
 singular value decomposition of the others' errors; the entries to observe by pivoted QR, then by
-the greedy D-optimal design; the data set's factors by least squares; the best predicted entry of
-the rest. Its limit of running time is left out, all configurations cost the same here; so are its
-ensembles.
+the greedy D-optimal design; the data set's factors by least squares; the best predicted of the
+rest. Its ensembles are left out, and its limit of time: all configurations cost the same here.
 """
 
 from __future__ import annotations

@@ -120,6 +120,7 @@ def _read_wheel(path: Path) -> Archive:
             name = _take_one(found, path)
             with wheel.open(name) as member:
                 content = member.read(MAX_BYTES + 1)
+    # The last two: a compression that zipfile does not know, and a password.
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as exc:
         raise KnowledgeError(f"{path}: cannot be read as a wheel ({exc}).") from exc
     if len(content) > MAX_BYTES:

@@ -8,7 +8,8 @@ choice is from the best setting of the list, as a share of the way from there to
 means over tables, with 95 % bootstrap intervals. Of several trials the one with the best validation
 score counts, as in a run. `both`: a single choice, judged by validation and held-out scores, as it
 looked at neither. `shuffled` proposes from the same records with the cards of the tables
-exchanged: what is left of the gain there does not come from similarity.
+exchanged, a mean over several exchanges: what is left of the gain there does not come from
+similarity.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ Array = npt.NDArray[np.float64]
 N_RANDOM_DRAWS = 200
 BUDGETS = (1, 4, 16, 64)
 N_TRIALS = 4
+# One exchange of cards may be lucky: the mean regret of two differs by 0.1 and more.
+N_EXCHANGES = 5
 # The tables whose mean curve is the peer of predicted logs.
 N_NEAREST = 5
 # What the regrets of transfer are compared with, table by table.
@@ -167,6 +170,16 @@ def judge(
     measured: Measured, others: Knowledge, expert: ModelCard, metric: Metric, texts: TextSpace
 ) -> dict[str, float]:
     """The regret of what is proposed, and how well predicted scores agree with real ones."""
+    found, result = judge_choices(measured, others, expert, metric, texts)
+    if found is not None:
+        result |= _judge_predictions(measured, found) | _judge_seconds(measured, found)
+    return result
+
+
+def judge_choices(
+    measured: Measured, others: Knowledge, expert: ModelCard, metric: Metric, texts: TextSpace
+) -> tuple[Neighbourhood | None, dict[str, float]]:
+    """What was found that is alike, and the regret of what is proposed from it."""
     chance = chance_score(metric, measured.known.card)
     assert chance is not None
     found = find_neighbourhood(
@@ -174,17 +187,12 @@ def judge(
     )
     transfer = transfer_settings(found, expert, n_candidates=N_CANDIDATES)
     places = _choose_trials(measured, found, transfer, expert)
-    result = {
+    return found, {
         "zero_shot": float(measured.regret(measured.choose(places[:1]))),
         "zero_shot_both": measured.judge_one(places[0]),
         f"{N_TRIALS}_trials": float(measured.regret(measured.choose(places))),
         "is_transferred": float(transfer.is_transferred),
     }
-    if found is not None:
-        result |= _judge_predictions(measured, found, metric, chance) | _judge_seconds(
-            measured, found
-        )
-    return result
 
 
 def _choose_trials(
@@ -214,15 +222,14 @@ def _choose_trials(
     return [*begun_with, *others][:N_TRIALS]
 
 
-def _judge_predictions(
-    measured: Measured, found: Neighbourhood, metric: Metric, chance: float
-) -> dict[str, float]:
+def _judge_predictions(measured: Measured, found: Neighbourhood) -> dict[str, float]:
+    metric = found.metric
     finals = [predict_from_neighbours(found, settings).final for settings in measured.settings]
     real = (measured.valid.mean(axis=0) + measured.holdout.mean(axis=0)) / 2
     predicted = np.array([metric.loss(final.median) for final in finals])
     bounds = np.sort([[metric.loss(f.low), metric.loss(f.high)] for f in finals], axis=1)
     single = measured.valid[0]
-    way = abs(metric.ideal - chance)
+    way = abs(metric.ideal - found.chance)
     nearest = np.array([metric.loss(end) for end in _average_nearest(found, measured.settings)])
     return {
         "spearman_of_nearest": float(spearmanr(nearest, real)[0]),
@@ -290,7 +297,8 @@ def run(name: str, home: Path, *, seed: int) -> dict[str, object]:
     records = list(archive.records(expert=name))
     tables = read_measured(expert, metrics)
     texts = open_texts(home, PackagedEncoder())
-    shuffled = _shuffle([t.known for t in tables], seed)
+    known = [table.known for table in tables]
+    exchanges = [_shuffle(known, seed + number) for number in range(N_EXCHANGES)]
     rows: list[dict[str, Any]] = []
     for measured in tables:
         family = measured.table.family
@@ -300,10 +308,12 @@ def run(name: str, home: Path, *, seed: int) -> dict[str, object]:
         kept = {t.known.card_id: t.known for t in others}
         knowledge = PartialKnowledge(KnowledgeStore(UNUSED), kept=kept, kept_records=records)
         row |= judge(measured, knowledge, expert, metric, texts)
-        exchanged = {i: replace(k, card=shuffled[i]) for i, k in kept.items()}
-        control = _exchange(exchanged, records)
-        of_control = judge(measured, control, expert, metric, texts)
-        row |= {f"shuffled_{key}": of_control[key] for key in _JUDGED}
+        of_controls = []
+        for cards in exchanges:
+            control = _exchange({i: replace(k, card=cards[i]) for i, k in kept.items()}, records)
+            of_controls.append(judge_choices(measured, control, expert, metric, texts)[1])
+        for key in _JUDGED:
+            row[f"shuffled_{key}"] = float(np.mean([found[key] for found in of_controls]))
         print(measured.table.name, {k: round(v, 3) for k, v in row.items()}, file=sys.stderr)
         rows.append({"table": measured.table.name, **row})
     _add_mean_of_tables(rows)
@@ -323,7 +333,7 @@ def _shuffle(known: Sequence[KnownCard], seed: int) -> dict[str, DataCard]:
     """For each card the card of another table of the same kind of task."""
     random = np.random.default_rng(seed)
     found: dict[str, DataCard] = {}
-    for task in {k.card.task for k in known}:
+    for task in sorted({k.card.task for k in known}):  # a set's order changes with the process
         same = [k for k in known if k.card.task == task]
         order = random.permutation(len(same))
         found |= {a.card_id: same[b].card for a, b in zip(same, order, strict=True)}
